@@ -1,0 +1,63 @@
+# Everything runs from .venv, which the first target that needs it creates; no activated shell is needed.
+# PYTHON chooses the interpreter for it: make setup PYTHON=/path/to/python3.11
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test lint types contracts clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Create .venv with everything in it; skipped when nothing changed
+
+demo: $(STAMP) ## Run the whole lifecycle, from a dataset to promoted models
+	$(BIN)/rlctl demo
+
+dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
+	$(BIN)/dagster dev
+
+test: $(STAMP) ## Run the quick tests: no GPU, no cluster, no soak
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP) ## Check types
+	$(BIN)/basedpyright
+
+contracts: $(STAMP) ## Check which package may import which
+	$(BIN)/lint-imports
+
+clean: ## Remove caches and build leftovers; keeps .venv and the state in .rl_assets
+	rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	find . \( -name .git -o -name $(VENV) -o -name .rl_assets \) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+
+# The stamp holds a checksum, so that a checkout which only touches the files installs nothing and needs no network.
+$(STAMP): $(INPUTS)
+	@set -eu; \
+	sum="$$(cat $(INPUTS) | cksum)"; \
+	if [ -f $@ ] && [ "$$(cat $@)" = "$$sum" ]; then touch $@; exit 0; fi; \
+	enough='import sys; sys.exit(sys.version_info < (3, 11))'; \
+	if ! $(BIN)/python -c "$$enough" 2>/dev/null || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		found=; \
+		for candidate in $(or $(PYTHON),python3.11 python3 python3.12 python3.13); do \
+			if "$$candidate" -c "$$enough" 2>/dev/null; then found="$$candidate"; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then \
+			echo "setup: no Python 3.11 or newer among: $(or $(PYTHON),python3.11 python3 python3.12 python3.13)." >&2; \
+			echo "Install one, or name it: make setup PYTHON=/path/to/python3.11" >&2; exit 1; \
+		fi; \
+		if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "setup: $$found cannot create virtual environments: install its venv package" \
+				"(python3-venv on Debian), or name another: make setup PYTHON=/path/to/python3.11" >&2; exit 1; \
+		fi; \
+		rm -rf $(VENV); "$$found" -m venv $(VENV); \
+	fi; \
+	echo "setup: installing into $(VENV); this takes a few minutes the first time"; \
+	$(BIN)/python -m pip install $$([ -t 1 ] || echo --quiet) --disable-pip-version-check -c constraints.txt -e '.[test]'; \
+	echo "$$sum" > $@

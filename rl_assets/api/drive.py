@@ -1,0 +1,104 @@
+"""Without a daemon, the caller's own process lets the sensors act: the very sensors that run in production."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.storage.dagster_run import RunsFilter
+
+from rl_assets.api.installation import Installation
+
+DRIVER_TAG = "rl/driver"
+"""Run tag `host:pid` of the process that executes a run without a daemon."""
+
+DAEMON_SILENT_AFTER_S = 75.0
+"""The sensor daemon gives a sign of life every 30 seconds."""
+
+SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
+"""In the order of the lifecycle, so that one round gets as far as it can."""
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def has_daemon(instance: dg.DagsterInstance) -> bool:
+    """Whether a sensor daemon, such as that of `dagster dev`, looks after this instance right now."""
+    beat = instance.get_daemon_heartbeats().get("SENSOR")
+    return beat is not None and time.time() - beat.timestamp < DAEMON_SILENT_AFTER_S
+
+
+def drive(installation: Installation) -> Iterator[dg.ExecuteInProcessResult]:
+    """Evaluate the sensors and execute what they request, until none requests anything.
+
+    Yields:
+        Each finished run, failed ones too.
+    """
+    while True:
+        requested = False
+        for name in SENSORS:
+            for request in _tick(installation, name):
+                requested = True
+                yield execute(
+                    installation,
+                    assets=list(request.asset_selection or ()),
+                    partition=request.partition_key,
+                    tags={**request.tags, "dagster/run_key": request.run_key or ""},
+                )
+        if not requested:
+            return
+
+
+def execute(
+    installation: Installation, *, assets: list[dg.AssetKey], partition: str | None, tags: dict[str, str] | None = None
+) -> dg.ExecuteInProcessResult:
+    """Materialize assets in this process; the run stands in the UI like any other."""
+    job = installation.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
+    return job.execute_in_process(
+        instance=installation.instance,
+        partition_key=partition,
+        tags={**(tags or {}), DRIVER_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+
+
+def bury_dead_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs as failed whose process on this machine was killed, so that nobody waits for them.
+
+    Returns:
+        How many there were.
+    """
+    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+    count = 0
+    for record in instance.get_run_records(RunsFilter(statuses=unfinished)):
+        host, _, pid = record.dagster_run.tags.get(DRIVER_TAG, "").rpartition(":")
+        if host == socket.gethostname() and not _is_alive(int(pid)):
+            instance.report_run_failed(record.dagster_run, f"process {pid} on {host} ended without a word")
+            count += 1
+    return count
+
+
+def _tick(installation: Installation, name: str) -> list[dg.RunRequest]:
+    """Evaluate one sensor once, with a cursor of its own that outlives this process."""
+    repository = installation.definitions.get_repository_def()
+    sensor = repository.get_sensor_def(name)
+    storage = installation.instance.daemon_cursor_storage
+    place = f"rl_assets/driver/{name}"
+    context = dg.build_sensor_context(
+        instance=installation.instance, repository_def=repository, cursor=storage.get_cursor_values({place}).get(place)
+    )
+    result = sensor.evaluate_tick(context)
+    if result.cursor is not None:
+        storage.set_cursor_values({place: result.cursor})
+    return list(result.run_requests or ())
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

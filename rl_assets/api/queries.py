@@ -1,0 +1,95 @@
+"""Questions about what stands: leaderboards, champions, lineage."""
+
+import json
+from typing import Any
+
+from rl_assets.api.installation import Installation
+from rl_assets.errors import UnknownPartition
+from rl_assets.lineage.graph import LineageGraph
+from rl_assets.resources.inputs import Inputs
+from rl_assets.store.history import ChampionHistory
+from rl_assets.store.objects import ObjectStore
+
+ASSETS = (
+    "datasets",
+    "sweep_configs",
+    "trained_policies",
+    "policy_evaluations",
+    "eval_leaderboards",
+    "gate_evaluations",
+    "promoted_models",
+    "sweep_reports",
+)
+
+
+def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
+    """The newest leaderboard of an environment.
+
+    Returns:
+        `{"env", "champion", "event_id", "rows": [{"hparam", "mean_return", "std_return", "num_episodes", ...}]}`, best first.
+
+    Raises:
+        UnknownPartition: nothing was ranked there yet.
+    """
+    event = installation.log.latest("eval_leaderboards", env)
+    if event is None:
+        known = sorted(installation.log.latest_ids("eval_leaderboards"))
+        raise UnknownPartition(
+            f"no leaderboard for env '{env}': expected one of {', '.join(known) or '(none yet)'}; "
+            "run a sweep with `rlctl sweep -f FILE` first"
+        )
+    with _inputs(installation).for_output("query", env) as scope:
+        rows = json.loads(scope.open(event).artifact.read("leaderboard.json"))
+    current = ChampionHistory(ObjectStore(installation.home.store_url), env).current()
+    return {"env": env, "champion": current.hparam if current else None, "event_id": event.event_id, "rows": rows}
+
+
+def champion(installation: Installation, env: str) -> dict[str, Any]:
+    """The reigning champion of an environment: which exact weights, since when and why.
+
+    Raises:
+        UnknownPartition: nothing was promoted there yet.
+    """
+    current = ChampionHistory(ObjectStore(installation.home.store_url), env).current()
+    if current is None:
+        known = sorted(installation.log.latest_ids("promoted_models"))
+        raise UnknownPartition(
+            f"no champion for env '{env}': expected one of {', '.join(known) or '(none yet)'}; a policy is promoted when it "
+            "passes its gates: see gate_evaluations in the UI"
+        )
+    return current.to_json()
+
+
+def client_lineage(installation: Installation, client_id: str) -> dict[str, list[Any]]:
+    """Everything that a client's data went into, by exact materialization.
+
+    Raises:
+        UnknownClient: no client of that name is registered.
+    """
+    return lineage_graph(installation).client_query(installation.register.datasets_of(client_id))
+
+
+def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]:
+    """What the champion of an environment stands on, newest first, down to the client's dataset.
+
+    Raises:
+        UnknownPartition: nothing was promoted there yet.
+    """
+    champion(installation, env)
+    graph = lineage_graph(installation)
+    promoted = graph.latest("promoted_models", env)
+    if promoted is None:
+        raise UnknownPartition(f"the promotion of '{env}' is not in the event log: materialize promoted_models of '{env}' again")
+    return [
+        step.summary() | {"commit": step.facts.get("rl/commit"), "config_hash": step.facts.get("rl/config_hash"), "run_id": step.facts.get("run_id")}
+        for step in graph.trace(promoted.event_id).steps
+    ]
+
+
+def lineage_graph(installation: Installation) -> LineageGraph:
+    """The lineage of everything in the event log."""
+    return LineageGraph.build(event.as_record() for asset in ASSETS for event in installation.log.history(asset))
+
+
+def _inputs(installation: Installation) -> Inputs:
+    return Inputs(log=installation.log, store=ObjectStore(installation.home.store_url))

@@ -1,0 +1,1 @@
+"""`rlctl`: parse, call down, print."""

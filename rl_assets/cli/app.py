@@ -1,0 +1,150 @@
+"""The `rlctl` command: results on standard output, everything else on standard error.
+
+Exit codes: 0 done, 1 failed, 2 the input was refused before anything was launched.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from rl_assets.errors import BadInput, RlAssetsError
+
+app = typer.Typer(
+    name="rlctl",
+    help="The reinforcement-learning lifecycle: sweeps, leaderboards, champions, and whose data is in them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+dataset_app = typer.Typer(help="Register and list client-owned datasets.", no_args_is_help=True)
+app.add_typer(dataset_app, name="dataset")
+
+FileOption = Annotated[Path, typer.Option("--file", "-f", help="YAML file (YAML 1.2, so 3e-4 is a number).")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")]
+EnvArgument = Annotated[str, typer.Argument(help="Environment key such as CartPole-v1.")]
+
+
+def main() -> None:
+    """Run the command and turn refusals into exit codes."""
+    try:
+        app(standalone_mode=True)
+    except BadInput as error:
+        print(f"refused: {error}", file=sys.stderr)
+        sys.exit(2)
+    except RlAssetsError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+@app.command()
+def sweep(file: FileOption, as_json: JsonOption = False) -> None:
+    """Launch a sweep: train all its recipes, rank them, ask the gates, promote what passes."""
+    from rl_assets.cli.launching import launch_file
+
+    launch_file(file, as_json=as_json)
+
+
+@app.command()
+def launch(file: FileOption, as_json: JsonOption = False) -> None:
+    """Launch a single experiment (env, policy, train), and see it through like a sweep."""
+    from rl_assets.cli.launching import launch_file
+
+    launch_file(file, as_json=as_json)
+
+
+@app.command()
+def leaderboard(env: EnvArgument, as_json: JsonOption = False) -> None:
+    """Show which recipes are best in an environment."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_leaderboard
+
+    with api.open_installation() as installation:
+        _show(api.leaderboard(installation, env), print_leaderboard, as_json=as_json)
+
+
+@app.command()
+def champion(env: EnvArgument, as_json: JsonOption = False) -> None:
+    """Show which exact weights reign in an environment, since when and why."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_champion
+
+    with api.open_installation() as installation:
+        _show(api.champion(installation, env), print_champion, as_json=as_json)
+
+
+@app.command()
+def lineage(
+    client: Annotated[str | None, typer.Option(help="Client whose data to follow forward.")] = None,
+    champion: Annotated[str | None, typer.Option(help="Environment whose champion to trace back to its data.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a client's data went into, or what a champion stands on."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_client_lineage, print_trace
+
+    if (client is None) == (champion is None):
+        raise BadInput("rlctl lineage: expected exactly one of --client NAME and --champion ENV")
+    with api.open_installation() as installation:
+        if client is not None:
+            _show(api.client_lineage(installation, client), print_client_lineage, as_json=as_json)
+        elif champion is not None:
+            _show(api.trace_champion(installation, champion), print_trace, as_json=as_json)
+
+
+@app.command()
+def schema(as_json: JsonOption = False) -> None:
+    """List every field of a sweep file with its type, bounds and meaning."""
+    from rl_assets.cli.printing import print_schema
+    from rl_assets.config.sweep import SweepConfig
+
+    _show(SweepConfig.model_json_schema(), print_schema, as_json=as_json)
+
+
+@app.command()
+def demo() -> None:
+    """Run the whole lifecycle on a small sweep: dataset, training, leaderboards, gates, promotion, lineage."""
+    from rl_assets.cli.demo import run_demo
+
+    run_demo()
+
+
+@dataset_app.command("add")
+def dataset_add(
+    client: Annotated[str, typer.Option(help="Client who owns the data; only the client register keeps the name.")] = "",
+    project: Annotated[str, typer.Option(help="The client's project.")] = "",
+    data_source: Annotated[str, typer.Option(help="Where the data comes from.")] = "",
+    domain: Annotated[str, typer.Option(help="What it is about.")] = "",
+    path: Annotated[Path | None, typer.Argument(help="File or folder of data; leave out for simulator-only work.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a dataset under its client; the same words again give the same key."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_dataset
+
+    with api.open_installation() as installation:
+        event = api.add_dataset(
+            installation, client_id=client, project=project, data_source=data_source, domain=domain, path=path
+        )
+        shown = {name: event.metadata[name] for name in ("content", "num_files", "size_bytes", "merkle_root")}
+        record = {"dataset": event.partition, "event_id": event.event_id, "data_version": event.data_version} | shown
+        _show(record, print_dataset, as_json=as_json)
+
+
+@dataset_app.command("list")
+def dataset_list(as_json: JsonOption = False) -> None:
+    """List the registered datasets with their owners, from the client register."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_datasets
+
+    with api.open_installation() as installation:
+        _show(api.list_datasets(installation), print_datasets, as_json=as_json)
+
+
+def _show(answer: Any, print_pretty: Any, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    else:
+        print_pretty(answer)

@@ -1,0 +1,31 @@
+"""Launching a file: a sweep or an experiment, seen through to its promotions."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from rl_assets import api
+from rl_assets.cli.live import live_progress
+from rl_assets.cli.printing import print_leaderboard, print_outcome
+from rl_assets.resources.sweep_library import read_sweep_file
+
+
+def launch_file(file: Path, *, as_json: bool) -> None:
+    """Read, launch and follow a file; exit 1 if any of its partitions or environments did not get through."""
+    console = Console(stderr=True)
+    config = read_sweep_file(file)
+    with api.open_installation() as installation:
+        with live_progress(installation.progress, console):
+            outcome = api.run_sweep(installation, config, on_event=lambda text: console.print(text, highlight=False))
+        if as_json:
+            print(json.dumps(asdict(outcome) | {"is_complete": outcome.is_complete}, indent=2))
+        else:
+            for env in outcome.verdicts:
+                if outcome.verdicts[env] is not None:
+                    print_leaderboard(api.leaderboard(installation, env))
+            print_outcome(outcome)
+    if not outcome.is_complete:
+        raise typer.Exit(1)

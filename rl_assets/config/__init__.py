@@ -1,0 +1,1 @@
+"""Experiments as data: strict models, canonical hashes and partition keys."""

@@ -1,0 +1,67 @@
+"""A recipe: everything that decides a training except the environment and the seed."""
+
+from pydantic import Field
+
+from rl_assets.config.canonical import config_hash, short_number
+from rl_assets.config.keys import HASH_LENGTH, check_key
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.strict import StrictModel
+
+MAX_TIMESTEPS = 100_000_000_000
+READABLE_LENGTH = 60
+_SHORT_NAMES = {"learning_rate": "lr", "total_timesteps": "steps", "num_envs": "envs", "hidden_sizes": "hidden"}
+
+
+class Recipe(StrictModel):
+    """One column of a sweep: algorithm, network, budget and data; its members differ by seed alone."""
+
+    algorithm: PPOConfig = Field(default_factory=PPOConfig)
+    """The algorithm with all its hyper-parameters."""
+
+    network: NetworkConfig = Field(default_factory=NetworkConfig)
+    """The policy's network."""
+
+    total_timesteps: int = Field(200_000, ge=1, le=MAX_TIMESTEPS)
+    """Environment steps of each member; the last update is always whole."""
+
+    segment_steps: int = Field(1_000_000, ge=1, le=MAX_TIMESTEPS)
+    """Environment steps after which the pool is rebuilt with fresh seeds, so that a training can resume exactly."""
+
+    dataset: str
+    """Partition key of the dataset whose owner this training is for."""
+
+
+def hparam_key(recipe: Recipe) -> str:
+    """Name a recipe: the algorithm, the values that differ from the defaults, and a hash over everything.
+
+    The name depends on the recipe alone, not on the sweep that asks for it or on the order of its fields.
+
+    Returns:
+        A partition key such as `ppo-lr=0.003-steps=100000-1f0c9a3b2e`.
+    """
+    readable = "-".join([recipe.algorithm.name, *_differences(recipe)])[:READABLE_LENGTH].rstrip("-.=")
+    return check_key(f"{readable}-{config_hash(recipe)[:HASH_LENGTH]}", kind="hparam")
+
+
+def _differences(recipe: Recipe) -> list[str]:
+    """The readable words: the learning rate always, then what is not the default, in the order of declaration."""
+    words = [f"lr={short_number(recipe.algorithm.learning_rate)}"]
+    parts = (
+        (recipe.algorithm, PPOConfig(), {"name", "learning_rate"}),
+        (recipe.network, NetworkConfig(), set()),
+        (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "dataset"}),
+    )
+    for chosen, default, left_out in parts:
+        for name in type(chosen).model_fields:
+            if name not in left_out and getattr(chosen, name) != getattr(default, name):
+                words.append(f"{_SHORT_NAMES.get(name, name)}={_spell(getattr(chosen, name))}")
+    return words
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "x".join(_spell(part) for part in value)
+    return short_number(value) if isinstance(value, int | float) else str(value)

@@ -1,0 +1,1 @@
+"""Clients and their data: who owns what, under which pseudonym, and which bytes exactly."""

@@ -1,0 +1,1 @@
+"""The asset graph: decorators, names, metadata, and one call downward."""

@@ -1,0 +1,102 @@
+"""Leaderboards: which recipe is best in an environment, and which of its members would be served."""
+
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from rl_assets.config.canonical import canonical_json
+from rl_assets.config.keys import short_hash
+from rl_assets.defs.partitions import ENVS, cell_key
+from rl_assets.errors import InputNotFound
+from rl_assets.reports.leaderboard_page import leaderboard_page
+from rl_assets.resources.configured import InputsResource, PagesResource
+from rl_assets.resources.demand import read_demand
+from rl_assets.resources.inputs import Input
+from rl_assets.resources.stages import EVALUATIONS_KEY, evaluations_by_env
+from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.statistics.ranking import CellEpisodes, LeaderboardRow, rank_policies
+from rl_assets.store.bundles import load_episodes
+
+MAX_ROWS = 20
+
+
+@dg.asset(
+    partitions_def=ENVS,
+    deps=[dg.AssetDep("policy_evaluations", partition_mapping=dg.MultiToSingleDimensionPartitionMapping("env"))],
+    group_name="selection",
+    owners=["team:rl"],
+    kinds={"leaderboard"},
+    description=(
+        "All evaluated recipes of an environment, ranked by the mean over seeds of each seed's mean return, with confidence "
+        "intervals over seeds. Its best recipe's best member is the candidate that the gates look at."
+    ),
+)
+def eval_leaderboards(
+    context: dg.AssetExecutionContext, inputs: InputsResource, pages: PagesResource
+) -> dg.MaterializeResult:
+    """Rank every recipe that a sweep asks for and that has been evaluated."""
+    env = context.partition_key
+    with inputs.for_output("eval_leaderboards", env) as scope:
+        demand = read_demand(inputs.log)
+        versions = evaluations_by_env(demand, inputs.log.latest_versions("policy_evaluations"), [env]).get(env, {})
+        if not versions:
+            raise InputNotFound(f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first")
+        evaluations = {hparam: scope.read("policy_evaluations", cell_key(env, hparam)) for hparam in versions}
+        episodes = {hparam: load_episodes(item.artifact) for hparam, item in evaluations.items()}
+        rows = rank_policies({hparam: _cell_episodes(by_seed) for hparam, by_seed in episodes.items()})
+        candidate = _candidate(rows[0], episodes, evaluations)
+        page = leaderboard_page(env, rows, candidate=candidate)
+        publication = scope.publish(
+            kind="leaderboard",
+            files={"leaderboard.json": canonical_json([row.to_json() for row in rows]), "leaderboard.html": page},
+            facts={"env": env, "candidate": candidate},
+            config_hash=short_hash(sorted(versions)),
+            metadata={
+                "best_hparam": rows[0].hparam,
+                "best_mean_return": rows[0].mean_return,
+                "num_recipes": len(rows),
+                "num_episodes": sum(row.num_episodes for row in rows),
+                "leaderboard": dg.MetadataValue.table([_record(row) for row in rows[:MAX_ROWS]]),
+                "candidate": dg.MetadataValue.json(candidate),
+                "page": dg.MetadataValue.path(str(pages.write(f"leaderboard-{env}.html", page))),
+                EVALUATIONS_KEY: short_hash(versions),
+            },
+        )
+    return publication.as_result()
+
+
+def _cell_episodes(by_seed: dict[int, EpisodeRecords]) -> CellEpisodes:
+    return CellEpisodes(
+        returns=[by_seed[seed].returns for seed in sorted(by_seed)],
+        lengths=[by_seed[seed].lengths for seed in sorted(by_seed)],
+    )
+
+
+def _candidate(
+    best: LeaderboardRow, episodes: dict[str, dict[int, EpisodeRecords]], evaluations: dict[str, Input]
+) -> dict[str, Any]:
+    """The member of the best recipe with the highest mean on selection episodes; the lowest seed where they tie."""
+    means = {seed: float(np.mean(records.returns)) for seed, records in episodes[best.hparam].items()}
+    seed = min(means, key=lambda candidate: (-means[candidate], candidate))
+    return {
+        "hparam": best.hparam,
+        "member_seed": seed,
+        "selection_mean_return": means[seed],
+        "policy": evaluations[best.hparam].artifact.facts["policy"],
+    }
+
+
+def _record(row: LeaderboardRow) -> dg.TableRecord:
+    return dg.TableRecord(
+        {
+            "rank": row.rank,
+            "hparam": row.hparam,
+            "mean_return": round(row.mean_return, 2),
+            "interval": "–" if row.ci_low is None else f"{row.ci_low:.1f} … {row.ci_high:.1f}",
+            "worst_seed": round(row.worst_seed_return, 2),
+            "seeds": row.num_seeds,
+            "episodes": row.num_episodes,
+            "note": "" if row.is_replicated else "unreplicated",
+        }
+    )

@@ -1,0 +1,70 @@
+"""What the UI shows of a trained policy and of its evaluation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import numpy as np
+
+from rl_assets.reports.curves import as_data_uri, learning_curve_svg
+from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.training import TrainedMember, TrainingPlan
+
+MAX_ROWS = 20
+
+
+def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) -> dict[str, Any]:
+    """Numbers that chart over partitions, a short table of members, and a picture of the learning curve."""
+    curves = {
+        f"seed {seed}": (member.history["env_steps"], member.history["mean_return"]) for seed, member in sorted(members.items())
+    }
+    picture = as_data_uri(learning_curve_svg(curves, title="Mean return of training episodes"))
+    returns = [_last_known(member.history["mean_return"]) for member in members.values()]
+    known = [value for value in returns if value is not None]
+    return {
+        "learning_curve": dg.MetadataValue.md(f"![learning curve]({picture})"),
+        "members": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {"seed": seed, "last_mean_return": _last_known(member.history["mean_return"]), "env_steps": member.env_steps}
+                )
+                for seed, member in sorted(members.items())[:MAX_ROWS]
+            ]
+        ),
+        **({"training_mean_return": float(np.mean(known))} if known else {}),
+        "env_steps": sum(member.env_steps for member in members.values()),
+        "steps_per_s": float(np.mean([member.steps_per_s for member in members.values()])),
+        "wall_time_s": max(member.wall_time_s for member in members.values()),
+        "plan": dg.MetadataValue.json(plan.to_json()),
+    }
+
+
+def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any]:
+    """The score of each member on its selection episodes."""
+    means = {seed: float(np.mean(records.returns)) for seed, records in sorted(episodes.items())}
+    return {
+        "mean_return": float(np.mean(list(means.values()))),
+        "worst_seed_return": min(means.values()),
+        "best_seed_return": max(means.values()),
+        "mean_length": float(np.mean([np.mean(records.lengths) for records in episodes.values()])),
+        "num_episodes": sum(len(records.returns) for records in episodes.values()),
+        "num_seeds": len(episodes),
+        "members": dg.MetadataValue.table(
+            [
+                dg.TableRecord(
+                    {
+                        "seed": seed,
+                        "mean_return": round(mean, 2),
+                        "std_return": round(float(np.std(episodes[seed].returns)), 2),
+                        "episodes": len(episodes[seed].returns),
+                    }
+                )
+                for seed, mean in list(means.items())[:MAX_ROWS]
+            ]
+        ),
+    }
+
+
+def _last_known(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return round(float(known[-1]), 2) if len(known) else None

@@ -1,0 +1,85 @@
+"""Sweeps: what is asked for, validated and expanded into recipes."""
+
+import dagster as dg
+
+from rl_assets.config.canonical import canonical_json, config_hash
+from rl_assets.config.recipe import Recipe
+from rl_assets.config.sweep import SweepConfig, SweepPlan, plan_sweep
+from rl_assets.datasets.register import ClientRegister
+from rl_assets.defs.assets.datasets import publish_dataset
+from rl_assets.defs.partitions import DATASETS, ENVS, HPARAMS, SWEEPS, add_keys
+from rl_assets.resources.admission import admit_sweep
+from rl_assets.resources.configured import ClientsResource, InputsResource, SweepsResource
+from rl_assets.resources.demand import CELLS_KEY, cells_metadata
+
+MAX_ROWS = 20
+
+
+@dg.asset(
+    partitions_def=SWEEPS,
+    deps=[dg.AssetDep("datasets", partition_mapping=dg.AllPartitionMapping())],
+    group_name="sweeps",
+    owners=["team:rl"],
+    kinds={"yaml"},
+    description=(
+        "A sweep: envs x recipes x seeds, from a file in `sweeps/` or `rlctl sweep -f`. Materializing it registers the env and "
+        "hparam keys; the sensor `sweep_configured` then trains exactly what it asks for."
+    ),
+)
+def sweep_configs(
+    context: dg.AssetExecutionContext, inputs: InputsResource, clients: ClientsResource, sweeps: SweepsResource
+) -> dg.MaterializeResult:
+    """Validate the sweep against the real environments, expand it and register its keys."""
+    register = clients.open()
+    sweep = admit_sweep(sweeps.open().load(context.partition_key), register=register)
+    dataset = _materialized_dataset(context, sweep, inputs=inputs, register=register)
+    plan = plan_sweep(sweep, dataset=dataset)
+    with inputs.for_output("sweep_configs", plan.name) as scope:
+        scope.read("datasets", dataset)
+        publication = scope.publish(
+            kind="sweep_config",
+            files={"plan.json": canonical_json(plan.model_dump(mode="json"))},
+            facts={"sweep": plan.name},
+            config_hash=config_hash(plan),
+            metadata=_describe(plan),
+        )
+    add_keys(context.instance, ENVS, list(plan.envs))
+    add_keys(context.instance, HPARAMS, list(plan.recipes))
+    return publication.as_result()
+
+
+def _materialized_dataset(
+    context: dg.AssetExecutionContext, sweep: SweepConfig, *, inputs: InputsResource, register: ClientRegister
+) -> str:
+    """Key of the sweep's dataset, which is declared and published here if nobody did so before."""
+    declared = sweep.dataset
+    key = declared if isinstance(declared, str) else register.add_dataset(**declared.model_dump())
+    if inputs.log.latest("datasets", key) is None:
+        add_keys(context.instance, DATASETS, [key])
+        with inputs.for_output("datasets", key) as scope:
+            context.log_event(publish_dataset(scope, register=register).as_event(DATASETS))
+    return key
+
+
+def _describe(plan: SweepPlan) -> dict[str, object]:
+    rows = [dg.TableRecord({"hparam": key} | _highlights(recipe)) for key, recipe in list(plan.recipes.items())[:MAX_ROWS]]
+    return {
+        "envs": ", ".join(plan.envs),
+        "num_envs": len(plan.envs),
+        "num_recipes": len(plan.recipes),
+        "num_partitions": len(plan.envs) * len(plan.recipes),
+        "num_members": plan.num_members,
+        "seeds": ", ".join(map(str, plan.seeds)),
+        "total_steps": sum(recipe.total_timesteps for recipe in plan.recipes.values()) * len(plan.envs) * len(plan.seeds),
+        "recipes": dg.MetadataValue.table(rows),
+        CELLS_KEY: dg.MetadataValue.json(cells_metadata(plan.envs, plan.recipes)),
+    }
+
+
+def _highlights(recipe: Recipe) -> dict[str, object]:
+    return {
+        "learning_rate": recipe.algorithm.learning_rate,
+        "total_timesteps": recipe.total_timesteps,
+        "num_envs": recipe.algorithm.num_envs,
+        "hidden_sizes": "x".join(map(str, recipe.network.hidden_sizes)),
+    }

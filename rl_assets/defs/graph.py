@@ -1,0 +1,13 @@
+"""Everything that Dagster loads: the assets and sensors of this folder, bound to one installation."""
+
+import dagster as dg
+
+from rl_assets.resources.configured import build_resources
+from rl_assets.resources.home import Home
+
+
+def build_definitions(home: Home) -> dg.Definitions:
+    """Collect the asset graph for one installation, whose root holds the project's `pyproject.toml`."""
+    return dg.Definitions.merge(
+        dg.load_from_defs_folder(path_within_project=home.root), dg.Definitions(resources=build_resources(home))
+    )

@@ -1,0 +1,1 @@
+"""One file for each event that the graph reacts to."""

@@ -1,0 +1,66 @@
+"""A sweep was materialized: train exactly what it asks for, one run for each environment."""
+
+import json
+
+import dagster as dg
+
+from rl_assets.defs.assets.policies import CELLS_TAG, EVALUATED, TRAINED
+from rl_assets.defs.partitions import cell_key
+from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.demand import envs_of, hparams_of
+from rl_assets.resources.event_log import Event, EventLog
+
+
+@dg.sensor(
+    asset_selection=dg.AssetSelection.assets(TRAINED, EVALUATED),
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Request training of the cells that new sweeps ask for.
+
+    Cells that a backfill works on are left to it, and so are those that were evaluated after the sweep was asked for.
+    The cursor is the event id of the last sweep that was seen.
+    """
+    log = EventLog(context.instance)
+    activity = Activity(context.instance, context.repository_def.asset_graph)
+    in_work = activity.partitions_in_backfill("trained_policies")
+    cursor = int(context.cursor) if context.cursor else 0
+    evaluated = log.latest_ids("policy_evaluations")
+    newest = {event.partition: event for event in log.history("sweep_configs", after=cursor)}
+    requests = []
+    for sweep in newest.values():
+        cursor = max(cursor, sweep.event_id)
+        for env in envs_of(sweep):
+            request = training_request(sweep, env)
+            hparams = [
+                hparam
+                for hparam in hparams_of(sweep, env)
+                if (key := cell_key(env, hparam)) not in in_work and evaluated.get(key, 0) < sweep.event_id
+            ]
+            if hparams and not activity.was_requested(request):
+                requests.append(_train(request, sweep=sweep, env=env, hparams=hparams, log=log))
+    return dg.SensorResult(run_requests=requests, cursor=str(cursor))
+
+
+def training_request(sweep: Event, env: str) -> str:
+    """Name of the one training run that a materialization of a sweep leads to in an environment."""
+    return f"train/{sweep.partition}/{env}/{sweep.event_id}"
+
+
+def _train(request: str, *, sweep: Event, env: str, hparams: list[str], log: EventLog) -> dg.RunRequest:
+    """A run over the range that covers all cells, with the exact cells in a tag."""
+    order = {key: place for place, key in enumerate(log.instance.get_dynamic_partitions("hparam"))}
+    inserted = sorted(hparams, key=lambda hparam: order[hparam])
+    return dg.RunRequest(
+        run_key=request,
+        asset_selection=[TRAINED, EVALUATED],
+        tags={
+            "dagster/asset_partition_range_start": cell_key(env, inserted[0]),
+            "dagster/asset_partition_range_end": cell_key(env, inserted[-1]),
+            CELLS_TAG: json.dumps({env: hparams}),
+            REQUEST_TAG: request,
+            "rl/sweep": sweep.partition,
+            "rl/env": env,
+        },
+    )

@@ -1,0 +1,62 @@
+"""Everything that a sweep asked for has been decided: write its report."""
+
+import dagster as dg
+
+from rl_assets.defs.sensors.sweep_configured import training_request
+from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.demand import Demand, envs_of, read_demand
+from rl_assets.resources.event_log import Event, EventLog
+from rl_assets.resources.stages import answers, awaits_promotion, evaluations_by_env, ranks_all
+
+REPORT = dg.AssetKey("sweep_reports")
+_UPSTREAM = ("trained_policies", "policy_evaluations", "eval_leaderboards", "gate_evaluations", "promoted_models")
+
+
+@dg.sensor(
+    asset_selection=dg.AssetSelection.assets(REPORT),
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Request one report for each materialization of a sweep, when nothing of its environments is in work any more."""
+    log = EventLog(context.instance)
+    demand = read_demand(log)
+    reported = log.latest_ids("sweep_reports")
+    open_sweeps = [sweep for sweep in demand.sweeps.values() if reported.get(sweep.partition, 0) < sweep.event_id]
+    if not open_sweeps:
+        return dg.SensorResult()
+    activity = Activity(context.instance, context.repository_def.asset_graph)
+    busy = {key.split("|")[0] for asset in _UPSTREAM for key in activity.partitions_in_work(asset)}
+    settled = _settled_envs(log, demand)
+    requests = []
+    for sweep in open_sweeps:
+        request = f"report/{sweep.partition}/{sweep.event_id}"
+        envs = set(envs_of(sweep))
+        was_tried = {env for env in envs if activity.was_requested(training_request(sweep, env))}
+        is_done = not envs & busy and envs <= settled | was_tried and envs & settled
+        if is_done and not activity.was_requested(request) and sweep.partition not in activity.partitions_in_work("sweep_reports"):
+            requests.append(
+                dg.RunRequest(
+                    run_key=request,
+                    partition_key=sweep.partition,
+                    asset_selection=[REPORT],
+                    tags={REQUEST_TAG: request, "rl/sweep": sweep.partition},
+                )
+            )
+    return dg.SensorResult(run_requests=requests)
+
+
+def _settled_envs(log: EventLog, demand: Demand) -> set[str]:
+    """Environments whose evaluations are ranked, whose leaderboard is judged, and whose verdict was acted on."""
+    envs = {env for sweep in demand.sweeps.values() for env in envs_of(sweep)}
+    evaluations = evaluations_by_env(demand, log.latest_versions("policy_evaluations"), envs)
+    boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
+    return {
+        env
+        for env, versions in evaluations.items()
+        if ranks_all(boards.get(env), versions) and _is_decided(gates.get(env), boards.get(env), log)
+    }
+
+
+def _is_decided(gate: Event | None, board: Event | None, log: EventLog) -> bool:
+    return gate is not None and answers(gate, board) and not awaits_promotion(gate, log.history("promoted_models", gate.partition))

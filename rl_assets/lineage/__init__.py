@@ -1,0 +1,1 @@
+"""Who descends from whom: records of what was read, and exact answers over them."""

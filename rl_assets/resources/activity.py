@@ -1,0 +1,78 @@
+"""Which partitions a run or a backfill is working on right now, so that no sensor asks for them a second time."""
+
+from collections.abc import Iterable
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.partitions.partition_key_range import PartitionKeyRange
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+REQUEST_TAG = "rl/request"
+"""Names what a sensor asked for; a request is made once, whoever's sensor made it."""
+
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ACTIVE = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+
+
+class Activity:
+    """A look at the unfinished runs and backfills of one instance."""
+
+    def __init__(self, instance: dg.DagsterInstance, graph: BaseAssetGraph) -> None:
+        self._instance = instance
+        self._graph = graph
+        self._runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))]
+        self._backfills = [
+            backfill.get_asset_backfill_data(graph)
+            for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE))
+            if backfill.is_asset_backfill
+        ]
+
+    def partitions_in_backfill(self, asset: str) -> frozenset[str]:
+        """Partitions of an asset that an active backfill targets."""
+        key = dg.AssetKey(asset)
+        return frozenset(
+            partition
+            for backfill in self._backfills
+            if key in backfill.target_subset.asset_keys
+            for partition in backfill.target_subset.get_partitions_subset(key).get_partition_keys()
+        )
+
+    def partitions_in_work(self, asset: str) -> frozenset[str]:
+        """Partitions of an asset that an unfinished run or an active backfill targets."""
+        key = dg.AssetKey(asset)
+        found = set(self.partitions_in_backfill(asset))
+        for run in self._runs:
+            if run.asset_selection is not None and key in run.asset_selection:
+                found.update(self._partitions_of(run, asset))
+        return frozenset(found)
+
+    def was_requested(self, request: str) -> bool:
+        """Whether any run, finished or not, was asked for under this name."""
+        return bool(self._instance.get_run_ids(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1))
+
+    def is_running(self, request: str) -> bool:
+        """Whether a run that was asked for under this name is not finished yet."""
+        return any(run.tags.get(REQUEST_TAG) == request for run in self._runs)
+
+    def _partitions_of(self, run: dg.DagsterRun, asset: str) -> Iterable[str]:
+        single = run.tags.get(PARTITION_NAME_TAG)
+        if single is not None:
+            return (single,)
+        first, last = run.tags.get(ASSET_PARTITION_RANGE_START_TAG), run.tags.get(ASSET_PARTITION_RANGE_END_TAG)
+        definition = self._graph.get(dg.AssetKey(asset)).partitions_def
+        if definition is None or first is None or last is None:
+            return ()
+        return definition.get_partition_keys_in_range(
+            PartitionKeyRange(first, last), dynamic_partitions_store=self._instance
+        )

@@ -1,0 +1,66 @@
+"""What a sweep must survive before anything is launched or written."""
+
+from pathlib import Path
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.keys import check_key
+from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, SweepPlan, plan_sweep
+from rl_assets.datasets.register import ClientRegister
+from rl_assets.errors import InvalidConfig, UnsupportedEnvironment
+from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id
+from rl_assets.rl.envs.preflight import check_env
+
+
+def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
+    """Check a sweep against the real environments and the client register.
+
+    Every environment is described, built and stepped once in a child process, so that an option that would kill a
+    training is found here.
+
+    Returns:
+        The same sweep with exact environment ids and options of the types that the environment declares.
+
+    Raises:
+        BadInput: names the field, what was expected, what came and what to do; nothing was written.
+    """
+    source = source or sweep.name
+    register.refuse_client_names(sweep.name, field="name")
+    envs = tuple(_admit_env(env, sweep=sweep, source=source) for env in sweep.envs)
+    exact = sweep.model_copy(update={"envs": envs, "gates": _exact_floors(sweep, envs, source=source)})
+    plan = plan_sweep(exact, dataset="check", source=source)
+    for key in plan.envs:
+        check_key(key, kind="env")
+    if isinstance(sweep.dataset, str):
+        register.dataset(sweep.dataset)
+    return exact
+
+
+def _admit_env(env: EnvConfig, *, sweep: SweepConfig, source: str) -> EnvConfig:
+    exact = EnvConfig(id=resolve_env_id(env.id), options=env.options)
+    spaces = describe_env(exact)
+    kind = "discrete" if spaces.action.is_discrete else "continuous"
+    if sweep.action_space not in {None, kind}:
+        raise UnsupportedEnvironment(
+            f"{source}: '{exact.id}' has {kind} actions but the configuration asks for {sweep.action_space} ones: "
+            f"choose another environment or say {'discrete: true' if kind == 'discrete' else 'discrete: false'}"
+        )
+    check_env(exact)
+    return exact
+
+
+def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str):  # noqa: ANN202
+    """Gates with floors by exact env key, however the environment was named."""
+    from rl_assets.config.environment import env_key
+
+    floor = sweep.gates.floor
+    if not isinstance(floor, dict):
+        return sweep.gates
+    names: dict[str, str] = {}
+    for written, exact in zip(sweep.envs, envs, strict=True):
+        names |= {written.id: env_key(exact), exact.id: env_key(exact), env_key(exact): env_key(exact)}
+    unknown = sorted(set(floor) - set(names))
+    if unknown:
+        raise InvalidConfig(
+            f"{source}: field 'gates.floor': '{unknown[0]}' is no environment of this sweep: expected one of {', '.join(sorted(names))}"
+        )
+    return sweep.gates.model_copy(update={"floor": {names[name]: value for name, value in floor.items()}})

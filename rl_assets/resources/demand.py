@@ -1,0 +1,55 @@
+"""Which cells the sweeps ask for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rl_assets.resources.event_log import Event, EventLog
+
+CELLS_KEY = "rl/cells"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """The live sweeps, and with them every combination of env and hparam that somebody asked for."""
+
+    sweeps: Mapping[str, Event]
+    """Sweep key -> its newest materialization, newest first."""
+
+    def sweep_for(self, env: str, hparam: str) -> Event | None:
+        """The newest sweep that asks for a cell; None for a hole, which is never trained."""
+        return next((event for event in self.sweeps.values() if asks_for(event, env, hparam)), None)
+
+    def hparams(self, env: str) -> tuple[str, ...]:
+        """The recipes that any sweep asks for in an env, in order of first asking."""
+        oldest_first = reversed(self.sweeps.values())
+        return tuple(dict.fromkeys(hparam for event in oldest_first for hparam in hparams_of(event, env)))
+
+
+def read_demand(log: EventLog) -> Demand:
+    """Read the newest materialization of each sweep that still has a partition."""
+    live = set(log.instance.get_dynamic_partitions("sweep"))
+    events = [event for sweep, event in log.newest("sweep_configs").items() if sweep in live]
+    events.sort(key=lambda event: event.event_id, reverse=True)
+    return Demand(sweeps={event.partition: event for event in events})
+
+
+def cells_metadata(envs: Iterable[str], hparams: Iterable[str]) -> dict[str, list[str]]:
+    """What a sweep writes on its materialization: it asks for the product of both lists."""
+    return {"envs": list(envs), "hparams": list(hparams)}
+
+
+def envs_of(sweep: Event) -> tuple[str, ...]:
+    """Env keys that a sweep asks for."""
+    return tuple(sweep.metadata.get(CELLS_KEY, {}).get("envs", ()))
+
+
+def hparams_of(sweep: Event, env: str) -> tuple[str, ...]:
+    """Hparam keys that a sweep asks for in an env."""
+    cells = sweep.metadata.get(CELLS_KEY, {})
+    return tuple(cells.get("hparams", ())) if env in cells.get("envs", ()) else ()
+
+
+def asks_for(sweep: Event, env: str, hparam: str) -> bool:
+    """Whether a sweep asks for a cell."""
+    cells = sweep.metadata.get(CELLS_KEY, {})
+    return env in cells.get("envs", ()) and hparam in cells.get("hparams", ())

@@ -1,0 +1,154 @@
+"""What Dagster remembers of our assets, by exact event."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+from dagster._core.event_api import EventLogRecord
+
+from rl_assets.errors import InputNotFound
+from rl_assets.lineage.records import InputRecord, Materialization
+
+INPUTS_KEY = "rl/inputs"
+ARTIFACT_KEY = "rl/artifact"
+DATA_VERSION_TAG = "dagster/data_version"
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One materialization of one partition."""
+
+    asset: str
+    partition: str
+    event_id: int
+    data_version: str
+    metadata: Mapping[str, Any]
+    """Plain values: JSON metadata is parsed, numbers are numbers."""
+    entries: Mapping[str, dg.MetadataValue]
+    """The same as Dagster holds them, to log them again."""
+    run_id: str
+    timestamp: float
+    """Seconds since 1970, UTC."""
+
+    @property
+    def inputs(self) -> tuple[InputRecord, ...] | None:
+        """What this materialization read; None where nothing was recorded."""
+        raw = self.metadata.get(INPUTS_KEY)
+        return None if raw is None else tuple(InputRecord.from_json(item) for item in raw)
+
+    def as_record(self) -> Materialization:
+        """This event as a lineage record."""
+        return Materialization(
+            asset=self.asset,
+            partition=self.partition,
+            event_id=self.event_id,
+            data_version=self.data_version,
+            inputs=self.inputs,
+            facts={name: value for name, value in self.metadata.items() if name not in {INPUTS_KEY, ARTIFACT_KEY}}
+            | {"run_id": self.run_id, "timestamp": self.timestamp},
+        )
+
+
+class EventLog:
+    """Reads materializations of one Dagster instance by asset, partition and exact event."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+
+    def latest(self, asset: str, partition: str) -> Event | None:
+        """The newest materialization of a partition, or None."""
+        page = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition]), limit=1
+        )
+        return _event(page.records[0]) if page.records else None
+
+    def at(self, asset: str, partition: str, event_id: int) -> Event:
+        """The materialization with exactly this event id.
+
+        Raises:
+            InputNotFound: the log has no such event.
+        """
+        page = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=[event_id]), limit=1
+        )
+        if not page.records or page.records[0].partition_key != partition:
+            raise InputNotFound(f"{asset}[{partition}] has no materialization with event id {event_id}: was it wiped?")
+        return _event(page.records[0])
+
+    def at_input(self, event: Event, asset: str, partition: str) -> Event:
+        """The very materialization of an upstream partition that an event says it read.
+
+        Raises:
+            InputNotFound: the event does not say so, or the log has lost it.
+        """
+        for read in event.inputs or ():
+            if (read.asset, read.partition) == (asset, partition):
+                return self.at(asset, partition, read.event_id)
+        raise InputNotFound(
+            f"{event.asset}[{event.partition}] (event {event.event_id}) does not say which {asset}[{partition}] it read: "
+            "materialize it again"
+        )
+
+    def latest_ids(self, asset: str) -> dict[str, int]:
+        """Partition -> event id of its newest materialization."""
+        return dict(
+            self.instance.event_log_storage.get_latest_storage_id_by_partition(
+                dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
+            )
+        )
+
+    def latest_versions(self, asset: str) -> dict[str, str]:
+        """Partition -> data version of its newest materialization."""
+        tags = self.instance.event_log_storage.get_latest_tags_by_partition(
+            dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION, tag_keys=[DATA_VERSION_TAG]
+        )
+        return {partition: values[DATA_VERSION_TAG] for partition, values in tags.items() if DATA_VERSION_TAG in values}
+
+    def newest(self, asset: str) -> dict[str, Event]:
+        """Partition -> its newest materialization."""
+        ids = sorted(self.latest_ids(asset).values())
+        events: dict[str, Event] = {}
+        for start in range(0, len(ids), _PAGE):
+            wanted = ids[start : start + _PAGE]
+            page = self.instance.fetch_materializations(
+                dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=wanted), limit=len(wanted)
+            )
+            events.update((record.partition_key, _event(record)) for record in page.records if record.partition_key)
+        return events
+
+    def history(self, asset: str, partition: str | None = None, *, after: int | None = None) -> Iterator[Event]:
+        """All materializations, oldest first, of one partition or of all, after an event id."""
+        cursor: str | None = None
+        records_filter = dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey(asset),
+            asset_partitions=None if partition is None else [partition],
+            after_storage_id=after,
+        )
+        while True:
+            page = self.instance.fetch_materializations(records_filter, limit=_PAGE, cursor=cursor, ascending=True)
+            yield from (_event(record) for record in page.records)
+            if not page.has_more:
+                return
+            cursor = page.cursor
+
+
+def _event(record: EventLogRecord) -> Event:
+    materialization = record.asset_materialization
+    assert materialization is not None, "the log was asked for materializations only"
+    return Event(
+        asset=materialization.asset_key.to_user_string(),
+        partition=materialization.partition or "",
+        event_id=record.storage_id,
+        data_version=(materialization.tags or {}).get(DATA_VERSION_TAG, ""),
+        metadata={name: _plain(value) for name, value in materialization.metadata.items()},
+        entries=materialization.metadata,
+        run_id=record.run_id,
+        timestamp=record.timestamp,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """A metadata entry as the plain value that went in."""
+    return getattr(value, "data", getattr(value, "value", value))

@@ -1,0 +1,73 @@
+"""Where a checkout keeps its state."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rl_assets.errors import BadInput
+
+ROOT_VARIABLE = "RL_ASSETS_ROOT"
+STATE_VARIABLE = "RL_ASSETS_HOME"
+STORE_VARIABLE = "RL_ASSETS_STORE"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The folders of one installation."""
+
+    root: Path
+    """The project folder: `definitions.py`, `dagster.yaml`, `sweeps/`."""
+
+    state: Path
+    """Everything that is written: artifacts, the client register, progress, rendered pages."""
+
+    store_url: str
+    """Root of the artifact store, a path or a URL."""
+
+    @property
+    def register_folder(self) -> Path:
+        """The client register, the only place that knows clients by name."""
+        return self.state / "register"
+
+    @property
+    def progress_folder(self) -> Path:
+        """Live progress of running trainings, one small file each."""
+        return self.state / "progress"
+
+    @property
+    def pages_folder(self) -> Path:
+        """Rendered HTML pages, always re-creatable from the store."""
+        return self.state / "pages"
+
+    @property
+    def sweeps_folder(self) -> Path:
+        """Example sweeps and experiments that are reviewed like code."""
+        return self.root / "sweeps"
+
+    @property
+    def submitted_sweeps_folder(self) -> Path:
+        """Sweeps that were given to `rlctl` or the Python API, pseudonymised."""
+        return self.state / "sweeps"
+
+
+def find_home(*, start: Path, environ: Mapping[str, str] = os.environ) -> Home:
+    """Find the installation that a folder belongs to.
+
+    `RL_ASSETS_ROOT` names the project folder, else it is the nearest folder at or above `start` that holds
+    `definitions.py` and `dagster.yaml`. `RL_ASSETS_HOME` moves the state, `RL_ASSETS_STORE` the artifacts alone.
+
+    Raises:
+        BadInput: there is no project here.
+    """
+    named = environ.get(ROOT_VARIABLE)
+    candidates = [Path(named)] if named else [start, *start.parents]
+    for folder in candidates:
+        if (folder / "definitions.py").is_file() and (folder / "dagster.yaml").is_file():
+            root = folder.resolve()
+            state = Path(environ.get(STATE_VARIABLE) or root / ".rl_assets").resolve()
+            return Home(root=root, state=state, store_url=environ.get(STORE_VARIABLE) or str(state / "store"))
+    raise BadInput(
+        f"no project at '{named or start}': expected a folder with definitions.py and dagster.yaml at or above it; "
+        f"change into the project folder or set {ROOT_VARIABLE}"
+    )

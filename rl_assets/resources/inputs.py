@@ -1,0 +1,233 @@
+"""What was read is what is recorded.
+
+An asset reads only inside `inputs.for_output(asset, partition)`. The scope resolves the exact upstream materialization
+before it reads, keeps the list, and is the only way to publish an output: so no output can forget an input, and none
+can lend one to its neighbour in the same run.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dagster as dg
+
+from rl_assets.errors import CorruptObject, InputNotFound, ObjectNotFound, ReadOutsideScope
+from rl_assets.lineage.records import InputRecord
+from rl_assets.resources.event_log import ARTIFACT_KEY, DATA_VERSION_TAG, INPUTS_KEY, Event, EventLog
+from rl_assets.resources.provenance import provenance
+from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, write_artifact
+from rl_assets.store.history import ChampionHistory
+from rl_assets.store.objects import ObjectStore
+
+REUSED_KEY = "rl/reused_from"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One upstream materialization and its bytes."""
+
+    event: Event
+    artifact: Artifact
+    is_evidence: bool
+    """Whether it only informed a decision: nothing of its bytes is in the output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """An output that stands in the store, ready to be logged with Dagster."""
+
+    asset: str
+    partition: str
+    data_version: str
+    metadata: Mapping[str, Any]
+
+    def as_result(self, check_results: tuple[dg.AssetCheckResult, ...] = ()) -> dg.MaterializeResult:
+        """The output of an asset that makes one partition in a run."""
+        return dg.MaterializeResult(
+            metadata=self.metadata, data_version=dg.DataVersion(self.data_version), check_results=list(check_results)
+        )
+
+    def with_metadata(self, further: Mapping[str, Any]) -> "Publication":
+        """The same output with more to show."""
+        return replace(self, metadata={**self.metadata, **further})
+
+    def as_event(self, partitions: dg.PartitionsDefinition) -> dg.AssetMaterialization:
+        """The event of an op that makes many partitions in a run; Dagster adds no dimension tags by itself."""
+        tags = {"dagster/partition": self.partition}
+        if isinstance(partitions, dg.MultiPartitionsDefinition):
+            tags = dict(partitions.get_tags_for_partition_key(self.partition))
+        tags.pop("dagster/partition", None)
+        return dg.AssetMaterialization(
+            asset_key=dg.AssetKey(self.asset),
+            partition=self.partition,
+            metadata=self.metadata,
+            tags={**tags, DATA_VERSION_TAG: self.data_version},
+        )
+
+
+class OutputScope:
+    """Everything that one output reads, and the door through which it is published."""
+
+    def __init__(self, *, asset: str, partition: str, log: EventLog, store: ObjectStore) -> None:
+        self.asset = asset
+        self.partition = partition
+        self._log = log
+        self._store = store
+        self._inputs: dict[tuple[str, str, int], Input] = {}
+        self._is_open = True
+
+    @property
+    def inputs(self) -> tuple[InputRecord, ...]:
+        """What was read so far, in the order of reading."""
+        return tuple(
+            InputRecord(
+                asset=item.event.asset,
+                partition=item.event.partition,
+                event_id=item.event.event_id,
+                data_version=item.event.data_version,
+                role="evidence" if item.is_evidence else "data",
+            )
+            for item in self._inputs.values()
+        )
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """Pseudonyms of all clients whose data goes into the output."""
+        return frozenset().union(*(item.artifact.owners for item in self._inputs.values() if not item.is_evidence))
+
+    def read(self, asset: str, partition: str, *, is_evidence: bool = False) -> Input:
+        """Open the newest materialization of an upstream partition and record it.
+
+        Args:
+            asset: the upstream asset.
+            partition: its partition.
+            is_evidence: it informs a decision and nothing of it goes into the output, as a leaderboard in a promotion.
+
+        Raises:
+            ReadOutsideScope: the scope is closed.
+            InputNotFound: the partition was never materialized, or not by us.
+            CorruptObject: the artifact's bytes are not those that were written.
+        """
+        event = self.find(asset, partition)
+        if event is None:
+            raise InputNotFound(
+                f"{self.asset}[{self.partition}] needs {asset}[{partition}], which was never materialized: materialize it first"
+            )
+        return self.open(event, is_evidence=is_evidence)
+
+    def open(self, event: Event, *, is_evidence: bool = False) -> Input:
+        """Open exactly this materialization and record it."""
+        self._refuse_if_closed(f"{event.asset}[{event.partition}]")
+        place = (event.asset, event.partition, event.event_id)
+        if place not in self._inputs:
+            reference = event.metadata.get(ARTIFACT_KEY)
+            if reference is None:
+                raise InputNotFound(
+                    f"{event.asset}[{event.partition}] (event {event.event_id}) names no artifact: it was logged by other means; "
+                    "materialize it again"
+                )
+            artifact = read_artifact(self._store, ArtifactRef.from_json(reference))
+            self._inputs[place] = Input(event=event, artifact=artifact, is_evidence=is_evidence)
+        elif self._inputs[place].is_evidence and not is_evidence:
+            self._inputs[place] = replace(self._inputs[place], is_evidence=False)
+        return self._inputs[place]
+
+    def find(self, asset: str, partition: str) -> Event | None:
+        """The newest materialization of a partition, without reading its bytes."""
+        self._refuse_if_closed(f"{asset}[{partition}]")
+        return self._log.latest(asset, partition)
+
+    def is_intact(self, event: Event) -> bool:
+        """Whether an artifact and all its files are still in the store; nothing of it is read for the output."""
+        reference = event.metadata.get(ARTIFACT_KEY)
+        if reference is None:
+            return False
+        try:
+            artifact = read_artifact(self._store, ArtifactRef.from_json(reference))
+        except (ObjectNotFound, CorruptObject):
+            return False
+        return artifact.is_whole()
+
+    def publish(
+        self,
+        *,
+        kind: str,
+        files: Mapping[str, bytes],
+        facts: Mapping[str, Any],
+        config_hash: str,
+        metadata: Mapping[str, Any],
+        owners: frozenset[str] = frozenset(),
+    ) -> Publication:
+        """Write the artifact under the owners of all data that was read, and describe it for the event log.
+
+        Args:
+            kind: what the artifact is, such as `trained_policy`.
+            files: name -> bytes.
+            facts: JSON that belongs to the artifact and so to its data version; no clock in it.
+            config_hash: hash of the configuration that decided the output.
+            metadata: what the UI shows; not part of the data version.
+            owners: further owners; only a source of data has any.
+        """
+        self._refuse_if_closed("its output")
+        reference = write_artifact(
+            self._store, kind=kind, files=files, facts=facts, owners=self.owners | owners
+        )
+        return Publication(
+            asset=self.asset,
+            partition=self.partition,
+            data_version=reference.data_version,
+            metadata={
+                **metadata,
+                INPUTS_KEY: dg.MetadataValue.json([record.to_json() for record in self.inputs]),
+                ARTIFACT_KEY: dg.MetadataValue.json(reference.to_json()),
+                "rl/config_hash": config_hash,
+                **{name: _entry(value) for name, value in provenance().items()},
+            },
+        )
+
+    def republish(self, event: Event) -> Publication:
+        """Log what was made before again: the old bytes, the old inputs, the old provenance."""
+        self._refuse_if_closed("its output")
+        return Publication(
+            asset=event.asset,
+            partition=event.partition,
+            data_version=event.data_version,
+            metadata={**event.entries, REUSED_KEY: event.metadata.get(REUSED_KEY, event.event_id)},
+        )
+
+    def close(self) -> None:
+        """Refuse all further reading and publishing."""
+        self._is_open = False
+
+    def _refuse_if_closed(self, what: str) -> None:
+        if not self._is_open:
+            raise ReadOutsideScope(
+                f"the scope of {self.asset}[{self.partition}] is closed, so reading or writing {what} would go unrecorded: "
+                "do it inside `inputs.for_output(...)`"
+            )
+
+
+class Inputs:
+    """Opens output scopes on one instance and store."""
+
+    def __init__(self, *, log: EventLog, store: ObjectStore) -> None:
+        self.log = log
+        self._store = store
+
+    @contextmanager
+    def for_output(self, asset: str, partition: str) -> Iterator[OutputScope]:
+        """Open the scope of one output; it closes with the block."""
+        scope = OutputScope(asset=asset, partition=partition, log=self.log, store=self._store)
+        try:
+            yield scope
+        finally:
+            scope.close()
+
+    def champions(self, env: str) -> ChampionHistory:
+        """The append-only history of an environment's champions."""
+        return ChampionHistory(self._store, env)
+
+
+def _entry(value: Any) -> Any:
+    return dg.MetadataValue.json(value) if isinstance(value, dict) else value

@@ -1,0 +1,43 @@
+"""What stands and what is out of date, for the sensors: they compare versions, so each thing happens once.
+
+A sensor that compares what is there with what should be there can be restarted, run twice, or run beside a backfill
+without asking for anything a second time.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from rl_assets.config.keys import short_hash
+from rl_assets.resources.demand import Demand
+from rl_assets.resources.event_log import Event
+
+EVALUATIONS_KEY = "rl/evaluations"
+"""On a leaderboard: a hash over the evaluations that it ranked."""
+
+
+def evaluations_by_env(demand: Demand, versions: Mapping[str, str], envs: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Env key -> hparam key -> data version of the newest evaluation, of all cells that a live sweep asks for."""
+    found = {
+        env: {hparam: versions[f"{env}|{hparam}"] for hparam in demand.hparams(env) if f"{env}|{hparam}" in versions}
+        for env in envs
+    }
+    return {env: cells for env, cells in found.items() if cells}
+
+
+def ranks_all(leaderboard: Event | None, evaluations: Mapping[str, str]) -> bool:
+    """Whether a leaderboard ranks exactly these evaluations."""
+    return leaderboard is not None and leaderboard.metadata.get(EVALUATIONS_KEY) == short_hash(dict(evaluations))
+
+
+def answers(gate: Event | None, leaderboard: Event | None) -> bool:
+    """Whether a gate evaluation looked at this leaderboard, by its bytes."""
+    if gate is None or leaderboard is None:
+        return False
+    return any(
+        (read.asset, read.data_version) == (leaderboard.asset, leaderboard.data_version) for read in gate.inputs or ()
+    )
+
+
+def awaits_promotion(gate: Event, promotions: Iterable[Event]) -> bool:
+    """Whether a verdict is a pass that no promotion has acted on."""
+    is_pass = gate.metadata.get("rl/verdict") == "pass"
+    return is_pass and all(promotion.metadata.get("verdict_id") != gate.data_version for promotion in promotions)

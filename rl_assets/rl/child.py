@@ -1,0 +1,107 @@
+"""A child process of our own that talks over one socket and cannot leave its parent waiting for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any
+
+from rl_assets.errors import EnvironmentFault
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_GRACE_S = 2.0
+
+
+class ChildProcess:
+    """Runs one of our modules as `python -m <module> <fd>` in an empty folder.
+
+    The module is started afresh instead of forked (threads and native libraries do not survive a fork) and without
+    `multiprocessing`'s spawn (which would import the caller's main program again). When the child dies, its end of the
+    socket closes: `receive` raises instead of waiting.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="rl-assets-")
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in close)
+        self.connection, theirs = Pipe()
+        paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=self._stderr,
+            stderr=self._stderr,
+            cwd=self._folder.name,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        )
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def send(self, message: Any) -> None:
+        """Send one message.
+
+        Raises:
+            EnvironmentFault: the child is dead.
+        """
+        try:
+            self.connection.send(message)
+        except OSError as error:
+            raise EnvironmentFault(self.describe_death()) from error
+
+    def receive(self, *, timeout_s: float | None = None) -> Any:
+        """Wait for the next message.
+
+        Raises:
+            EnvironmentFault: the child died; says how, and the last thing it wrote.
+            TimeoutError: nothing came in time.
+        """
+        try:
+            if not self.connection.poll(timeout_s):
+                raise TimeoutError(f"process {self.pid} said nothing for {timeout_s:g} s")
+            return self.connection.recv()
+        except (EOFError, ConnectionError) as error:
+            raise EnvironmentFault(self.describe_death()) from error
+
+    def describe_death(self) -> str:
+        """Say how the child ended and what it wrote last; ends it if it still runs."""
+        try:
+            code = self._process.wait(timeout=_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+        self._stderr.seek(0)
+        lines = self._stderr.read()[-4000:].decode(errors="replace").strip().splitlines()
+        return f"process {self.pid} {how}" + (f": {lines[-1].strip()[:300]}" if lines else "")
+
+    def close(self) -> None:
+        """End the child if it still runs and release everything; safe to call twice."""
+        self.connection.close()
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=_GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._stderr.close()
+        self._folder.cleanup()
+
+    def __enter__(self) -> "ChildProcess":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def connect_to_parent() -> Connection:
+    """Open the socket that `ChildProcess` handed to this process, and leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return Connection(int(sys.argv[1]))

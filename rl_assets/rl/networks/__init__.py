@@ -1,0 +1,1 @@
+"""Networks of whole populations, with the members' parameters stacked."""

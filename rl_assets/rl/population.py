@@ -1,0 +1,265 @@
+"""Train the members of one population from their seeds to their last update."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl_assets.config.environment import EnvConfig, env_key
+from rl_assets.errors import MemberDiverged
+from rl_assets.rl.algorithms.ppo import METRICS, PPO
+from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.envs.spaces import EnvSpaces
+from rl_assets.rl.guardrails import find_divergence
+from rl_assets.rl.networks.mlp import init_member, pad_rows
+from rl_assets.rl.normalization import RewardScaler, RunningMoments
+from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.plan import Member, num_updates, updates_per_segment
+from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicySpec, PolicyStack
+from rl_assets.rl.rollout import Actors, Rollout
+from rl_assets.rl.seeding import Purpose, env_seeds, member_stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateReport:
+    """Where a population stands after an update."""
+
+    env_steps: int
+    """Environment steps planned for this update, over all members, reset steps included."""
+
+    mean_return: float | None
+    """Mean over the members of their latest mean episode return; None before the first episode ended."""
+
+
+def train_population(
+    *, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member], on_update: Callable[[UpdateReport], None]
+) -> list[TrainedMember | MemberFailure]:
+    """Train members whose recipes agree in all that fixes shapes and control flow.
+
+    A member's result depends on the environment, its recipe and its seed alone. A member whose numbers stop being
+    finite is silenced and reported; the others go on as if it had never been there.
+
+    Args:
+        env: the environment.
+        spaces: its spaces.
+        members: the population, at least one.
+        on_update: called after each update.
+
+    Returns:
+        What became of each member, in order; without evaluation episodes.
+
+    Raises:
+        EnvironmentFault: the pool failed.
+    """
+    started = time.perf_counter()
+    with single_thread():
+        population = _Population(env, spaces, members)
+        try:
+            while population.update < population.num_updates and not all(population.failures):
+                on_update(population.advance())
+        finally:
+            population.close()
+        return population.results(time.perf_counter() - started)
+
+
+@contextmanager
+def single_thread() -> Iterator[None]:
+    """One torch thread: the bits depend on it, and more only slow small networks down."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+class _Population:
+    """A population between two updates."""
+
+    def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member]) -> None:
+        recipe = members[0].recipe
+        self._env, self._spaces, self._members, self._config = env, spaces, members, recipe.algorithm
+        self._updates_per_segment = updates_per_segment(recipe)
+        self.num_updates, self.update = num_updates(recipe), 0
+        self.failures: list[MemberDiverged | None] = [None] * len(members)
+        self._spec = PolicySpec.for_env(
+            spaces, network=recipe.network, normalizes_observations=self._config.normalize_observations
+        )
+        size = self._spec.observation_size
+        unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
+        streams = [member_stream(member_seed=member.seed, role="parameters") for member in members]
+        self._policies = PolicyStack(
+            self._spec, [init_member(self._spec.shape, stream) | unscaled for stream in streams]
+        )
+        self._learner = PPO(
+            self._policies,
+            configs=[member.recipe.algorithm for member in members],
+            seeds=[member.seed for member in members],
+        )
+        self._rollout = Rollout.empty(
+            self._policies, num_steps=self._config.num_steps, num_envs=self._config.num_envs
+        )
+        self._moments = [RunningMoments.empty(size) for _ in members]
+        self._scalers = [RewardScaler.empty(self._config.num_envs) for _ in members]
+        self._history: list[list[dict[str, float]]] = [[] for _ in members]
+        self._env_steps = [0] * len(members)
+        self._pool: EnvironmentPool | None = None
+
+    def advance(self) -> UpdateReport:
+        """Collect one rollout and learn from it."""
+        if self.update % self._updates_per_segment == 0:
+            self._start_segment()
+        rollout = self._rollout
+        episodes = self._actors.collect_rollout(rollout, self._draw_noise())
+        self._silence_diverged(
+            {
+                "an observation": rollout.raw_observations.swapaxes(0, 1),
+                "a reward": rollout.rewards.swapaxes(0, 1),
+                "an output of the actor": rollout.outputs.transpose(0, 1),
+                "a value": rollout.values.transpose(0, 1),
+            }
+        )
+        rates = [self._learning_rate(member) for member in self._members]
+        metrics = self._learner.update(rollout, self._scale_rewards(), counter=self.update, learning_rates=rates)
+        self._silence_diverged({"a loss or gradient": metrics, "a parameter": self._policies.network.by_member})
+        self._normalize_observations()
+        for index in range(len(self._members)):
+            self._env_steps[index] += int(rollout.valid[:, index].sum())
+            self._history[index].append(
+                {
+                    "env_steps": self._env_steps[index],
+                    **_episode_metrics(episodes[index]),
+                    "learning_rate": rates[index],
+                    **dict(zip(METRICS, metrics[index], strict=True)),
+                }
+            )
+        self.update += 1
+        return UpdateReport(env_steps=rollout.valid.size, mean_return=self._mean_return())
+
+    def results(self, wall_time_s: float) -> list[TrainedMember | MemberFailure]:
+        """Hand out what became of everybody."""
+        steps_per_s = sum(self._env_steps) / max(wall_time_s, 1e-9)
+        results: list[TrainedMember | MemberFailure] = []
+        for index, member in enumerate(self._members):
+            failure = self.failures[index]
+            if failure is not None:
+                results.append(MemberFailure(seed=member.seed, error=failure))
+                continue
+            rows = self._history[index]
+            results.append(
+                TrainedMember(
+                    seed=member.seed,
+                    spec=self._spec,
+                    tensors=self._policies.read(index),
+                    optimizer_state=self._optimizer_state(index),
+                    history={name: np.array([row[name] for row in rows]) for name in rows[0]},
+                    env_steps=self._env_steps[index],
+                    wall_time_s=wall_time_s,
+                    steps_per_s=steps_per_s,
+                    population_size=len(self._members),
+                    episodes=None,
+                )
+            )
+        return results
+
+    def close(self) -> None:
+        """Release the environments."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _start_segment(self) -> None:
+        self.close()
+        segment = self.update // self._updates_per_segment
+        key, num_envs = env_key(self._env), self._config.num_envs
+        seeds = [
+            seed
+            for member in self._members
+            for seed in env_seeds(
+                purpose=Purpose.TRAIN, env_key=key, member_seed=member.seed, segment=segment, num_envs=num_envs
+            )
+        ]
+        self._pool = EnvironmentPool(self._env, spaces=self._spaces, seeds=seeds)
+        self._actors = Actors(self._pool, self._policies)
+        self._scalers = [scaler.restarted() for scaler in self._scalers]
+
+    def _draw_noise(self) -> Tensor:
+        config, distribution = self._config, self._policies.distribution
+        shape = (config.num_steps, len(self._members), pad_rows(config.num_envs), distribution.num_outputs)
+        noise = torch.zeros(shape)
+        for index, member in enumerate(self._members):
+            stream = member_stream(member_seed=member.seed, role="actions", counter=self.update)
+            drawn = distribution.draw_noise(stream, (config.num_steps, config.num_envs))
+            noise[:, index, : config.num_envs] = torch.from_numpy(drawn)
+        return noise
+
+    def _scale_rewards(self) -> np.ndarray:
+        rollout = self._rollout
+        if not self._config.normalize_rewards:
+            return rollout.rewards
+        scaled = np.empty_like(rollout.rewards)
+        for index, member in enumerate(self._members):
+            self._scalers[index], scaled[:, index] = self._scalers[index].scaled(
+                np.ascontiguousarray(rollout.rewards[:, index]),
+                ended=rollout.terminated[:, index] | rollout.truncated[:, index],
+                valid=rollout.valid[:, index],
+                discount=member.recipe.algorithm.discount,
+            )
+        return scaled
+
+    def _normalize_observations(self) -> None:
+        """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
+        if not self._config.normalize_observations:
+            return
+        for index in range(len(self._members)):
+            seen = self._rollout.raw_observations[:, index][self._rollout.valid[:, index]]
+            self._moments[index] = self._moments[index].updated(seen)
+            if self.failures[index] is None:
+                self._policies.scaler.set_member(
+                    index, mean=self._moments[index].mean, scale=self._moments[index].scale
+                )
+
+    def _silence_diverged(self, quantities: dict[str, Tensor | np.ndarray]) -> None:
+        for index, member in enumerate(self._members):
+            if self.failures[index] is not None:
+                continue
+            found = find_divergence(quantities, index)
+            if found is not None:
+                self.failures[index] = MemberDiverged(member.label, self.update, *found)
+                self._learner.optimizer.silence(index)
+
+    def _learning_rate(self, member: Member) -> float:
+        algorithm = member.recipe.algorithm
+        remaining = 1 - self.update / self.num_updates if algorithm.anneal_learning_rate else 1.0
+        return algorithm.learning_rate * remaining
+
+    def _mean_return(self) -> float | None:
+        latest = []
+        for rows in self._history:
+            known = [row["mean_return"] for row in rows if not np.isnan(row["mean_return"])]
+            latest += known[-1:]
+        return float(np.mean(latest)) if latest else None
+
+    def _optimizer_state(self, index: int) -> dict[str, np.ndarray]:
+        optimizer, network = self._learner.optimizer, self._policies.network
+        state = {"steps": np.array(optimizer.steps[index], np.int64)}
+        for moment, flat in (("exp_avg", optimizer.exp_avg), ("exp_avg_sq", optimizer.exp_avg_sq)):
+            state |= {f"{moment}.{name}": array for name, array in network.read(index, flat=flat).items()}
+        if self._config.normalize_observations:
+            state |= {f"observations.{name}": array for name, array in self._moments[index].to_arrays().items()}
+        if self._config.normalize_rewards:
+            state |= {f"returns.{name}": array for name, array in self._scalers[index].moments.to_arrays().items()}
+        return state
+
+
+def _episode_metrics(episodes: Sequence[tuple[float, int]]) -> dict[str, float]:
+    """Statistics of the episodes that ended in one update; NaN where none did."""
+    returns, lengths = [episode[0] for episode in episodes], [episode[1] for episode in episodes]
+    return {
+        "episodes": len(episodes),
+        "mean_return": float(np.mean(returns)) if returns else float("nan"),
+        "mean_length": float(np.mean(lengths)) if lengths else float("nan"),
+    }

@@ -1,0 +1,1 @@
+"""Estimates, rankings and gates as pure functions of numbers."""

@@ -1,0 +1,1 @@
+"""Artifact bytes: content-addressed, under their owners' names, verified whenever they are read."""

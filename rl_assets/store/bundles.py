@@ -1,0 +1,128 @@
+"""A trained policy and its evaluation as files: one folder of tensors for each member, tables for what happened."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.policy import PolicySpec
+from rl_assets.rl.training import TrainedMember
+from rl_assets.store.artifacts import Artifact
+from rl_assets.store.tensors import decode_table, decode_tensors, encode_table, encode_tensors
+
+EPISODES_FILE = "episodes.parquet"
+CHAMPION_FILE = "policy.safetensors"
+
+
+def policy_file(seed: int) -> str:
+    """The file that holds all that one member needs to act: weights and normaliser."""
+    return f"member-{seed}/policy.safetensors"
+
+
+def optimizer_file(seed: int) -> str:
+    """The file that holds what one member needs to go on learning."""
+    return f"member-{seed}/optimizer.safetensors"
+
+
+def history_file(seed: int) -> str:
+    """The file that holds one member's metrics, a row for each update."""
+    return f"member-{seed}/history.parquet"
+
+
+def member_files(member: TrainedMember) -> dict[str, bytes]:
+    """Encode one trained member; equal members give equal bytes."""
+    return {
+        policy_file(member.seed): encode_tensors(member.tensors),
+        optimizer_file(member.seed): encode_tensors(member.optimizer_state),
+        history_file(member.seed): encode_table(member.history),
+    }
+
+
+def copy_member_files(policy: Artifact, seed: int) -> dict[str, bytes]:
+    """The same files of a member that was trained before."""
+    return {name: policy.read(name) for name in (policy_file(seed), optimizer_file(seed), history_file(seed))}
+
+
+def member_seeds(policy: Artifact) -> tuple[int, ...]:
+    """Seeds of the members that a trained policy holds, in ascending order."""
+    return tuple(sorted(int(seed) for seed in policy.facts["members"]))
+
+
+def load_member(policy: Artifact, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """Read the tensors with which one member acts."""
+    name = policy_file(seed)
+    return decode_tensors(policy.read(name), source=f"'{name}' of policy '{policy.ref.data_version[:12]}'")
+
+
+def load_history(policy: Artifact, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """Read one member's metrics, a row for each update."""
+    name = history_file(seed)
+    return decode_table(policy.read(name), source=f"'{name}' of policy '{policy.ref.data_version[:12]}'")
+
+
+def trained_member(policy: Artifact, seed: int) -> tuple[PolicySpec, dict[str, npt.NDArray[Any]]]:
+    """Spec and exact tensors of one member of a trained policy, as evaluation takes them."""
+    return PolicySpec.from_json(policy.facts["policy"]), load_member(policy, seed)
+
+
+def promoted_member(champion: Artifact) -> tuple[PolicySpec, dict[str, npt.NDArray[Any]]]:
+    """Spec and exact tensors of a promoted model, as evaluation and serving take them."""
+    source = f"'{CHAMPION_FILE}' of promoted model '{champion.ref.data_version[:12]}'"
+    return PolicySpec.from_json(champion.facts["policy"]), decode_tensors(champion.read(CHAMPION_FILE), source=source)
+
+
+def champion_weights(champion: Artifact) -> str:
+    """SHA-256 of a promoted model's tensors, equal to that of the member's file that it was copied from."""
+    return champion.checksum(CHAMPION_FILE)
+
+
+def encode_episodes(episodes: Mapping[int, EpisodeRecords]) -> bytes:
+    """Encode evaluation episodes: a row for each, members in ascending order of their seeds."""
+    members = [(seed, episodes[seed]) for seed in sorted(episodes)]
+    return encode_table(
+        {
+            "member_seed": np.concatenate([np.full(len(e.returns), seed, np.int64) for seed, e in members]),
+            "episode_return": np.concatenate([e.returns for _, e in members]),
+            "length": np.concatenate([e.lengths for _, e in members]),
+            "env_seed": np.concatenate([e.seeds for _, e in members]),
+            "terminated": np.concatenate([e.terminated for _, e in members]),
+            "truncated": np.concatenate([e.truncated for _, e in members]),
+        }
+    )
+
+
+def load_episodes(evaluation: Artifact) -> dict[int, EpisodeRecords]:
+    """Read evaluation episodes: member seed -> its episodes in the order they were played."""
+    source = f"'{EPISODES_FILE}' of evaluation '{evaluation.ref.data_version[:12]}'"
+    table = decode_table(evaluation.read(EPISODES_FILE), source=source)
+    episodes: dict[int, EpisodeRecords] = {}
+    for seed in np.unique(table["member_seed"]):
+        rows = table["member_seed"] == seed
+        episodes[int(seed)] = EpisodeRecords(
+            returns=table["episode_return"][rows],
+            lengths=table["length"][rows],
+            seeds=table["env_seed"][rows],
+            terminated=table["terminated"][rows],
+            truncated=table["truncated"][rows],
+        )
+    return episodes
+
+
+def mean_curve(
+    histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Mean over members of one metric against environment steps.
+
+    Returns:
+        `[num_updates]` environment steps and `[num_updates]` float64 means, cut to the shortest history; updates at
+        which a member has no value yet count the others alone, and are NaN where nobody has one.
+    """
+    length = min(len(history[column]) for history in histories)
+    values = np.stack([np.asarray(history[column][:length], np.float64) for history in histories])
+    known = np.isfinite(values)
+    counts = known.sum(axis=0)
+    sums = np.where(known, values, 0.0).sum(axis=0)
+    means = np.divide(sums, counts, out=np.full(length, np.nan), where=counts > 0)
+    return np.asarray(histories[0]["env_steps"][:length]), means

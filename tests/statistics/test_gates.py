@@ -1,0 +1,204 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rl_assets.statistics.estimates import lower_bound, upper_bound
+from rl_assets.statistics.gates import GateDecision, beats_champion, combine, floor_gate, hold
+
+RETURNS = [1.0, 2.0, 3.0]
+
+
+def decision(verdict) -> GateDecision:
+    return GateDecision(name="gate", verdict=verdict, reason="because", numbers={})
+
+
+def test_a_floor_is_reached_when_the_lower_bound_reaches_it():
+    assert floor_gate(RETURNS, lower_bound(RETURNS)).verdict == "pass"
+    assert floor_gate(RETURNS, math.nextafter(lower_bound(RETURNS), math.inf)).verdict == "hold"
+
+
+def test_a_floor_is_missed_when_the_upper_bound_stays_below_it():
+    assert floor_gate(RETURNS, upper_bound(RETURNS)).verdict == "hold"
+    assert floor_gate(RETURNS, math.nextafter(upper_bound(RETURNS), math.inf)).verdict == "fail"
+
+
+def test_a_high_mean_of_a_wild_policy_holds():
+    assert floor_gate([1000.0, 0.0, 1000.0, 0.0], 475).verdict == "hold"
+
+
+def test_more_confidence_asks_for_more():
+    returns = [478.0, 480.0, 482.0, 484.0]
+    assert floor_gate(returns, 475, 0.95).verdict == "pass"
+    assert floor_gate(returns, 475, 0.9999).verdict == "hold"
+
+
+@pytest.mark.parametrize(
+    ("floor", "verdict"), [(475, "pass"), (500, "pass"), (500.0000001, "fail"), (-200, "pass"), (600, "fail")]
+)
+def test_a_perfect_policy_without_variance_is_judged_by_its_mean(floor: float, verdict: str):
+    assert floor_gate([500.0] * 100, floor).verdict == verdict
+
+
+def test_one_episode_holds_however_good_or_bad():
+    assert floor_gate([500.0], 475).verdict == "hold"
+    assert floor_gate([0.0], 475).verdict == "hold"
+
+
+def test_a_floor_says_why_in_numbers_and_words():
+    passed = floor_gate([500.0] * 100, 475)
+    assert passed.reason == (
+        "100 episodes have a mean of 500, with 95 % confidence at least 500: the floor of 475 is reached"
+    )
+    assert passed.numbers == {
+        "mean": 500.0,
+        "floor": 475,
+        "num_episodes": 100,
+        "lower_bound": 500.0,
+        "upper_bound": 500.0,
+        "std": 0.0,
+        "confidence": 0.95,
+    }
+    assert "at most 3.68585: the floor of 475 is missed" in floor_gate(RETURNS, 475).reason
+    assert "between 0.314146 and 3.68585: the floor of 2 lies inside" in floor_gate(RETURNS, 2).reason
+    assert "run at least two" in floor_gate([500.0], 475).reason
+
+
+@pytest.mark.parametrize(
+    ("returns", "floor", "confidence", "words"),
+    [
+        ([], 475, 0.95, "floor gate returns: expected at least 1 values, got 0"),
+        ([500.0, math.nan], 475, 0.95, "value 1 is nan, .* a failed episode is not a score"),
+        ([500.0, 500.0], math.nan, 0.95, "floor nan is not a finite number"),
+        ([500.0, 500.0], -math.inf, 0.95, "floor -inf is not a finite number"),
+        ([500.0, 500.0], 475, 0.0, "confidence 0.0 is outside"),
+        ([500.0, 500.0], 475, 95, "confidence 95 is outside"),
+    ],
+)
+def test_a_floor_that_cannot_be_decided_is_refused(returns, floor, confidence, words):
+    with pytest.raises(ValueError, match=words):
+        floor_gate(returns, floor, confidence)
+
+
+def test_a_candidate_that_is_better_on_every_start_passes_and_a_worse_one_fails():
+    champion = [100.0, 200.0, 300.0, 400.0]
+    better = [110.0, 212.0, 311.0, 409.0]
+    assert beats_champion(better, champion).verdict == "pass"
+    assert beats_champion(champion, better).verdict == "fail"
+
+
+def test_a_difference_lost_in_noise_holds():
+    assert beats_champion([1.0, 5.0, 2.0, 4.0], [2.0, 3.0, 4.0, 1.0]).verdict == "hold"
+
+
+def test_the_bound_must_be_above_zero_and_not_at_it():
+    differences = np.array(RETURNS) - lower_bound(RETURNS)
+    decision = beats_champion(differences, np.zeros(3))
+    assert decision.numbers["lower_bound"] == pytest.approx(0.0, abs=1e-12)
+    nudge = 1e-9
+    assert beats_champion(differences - nudge, np.zeros(3)).verdict == "hold"
+    assert beats_champion(differences + nudge, np.zeros(3)).verdict == "pass"
+
+
+def test_identical_policies_hold():
+    returns = [500.0, 480.0, 500.0]
+    decision = beats_champion(returns, returns)
+    assert decision.verdict == "hold"
+    assert decision.reason == "all 3 pairs differ by exactly 0: no spread to judge by"
+
+
+@pytest.mark.parametrize("shift", [5.0, -5.0])
+def test_a_constant_difference_holds_as_its_pairs_are_no_independent_evidence(shift: float):
+    assert beats_champion(np.full(50, 500.0 + shift), np.full(50, 500.0)).verdict == "hold"
+
+
+def test_beating_the_champion_says_why_in_numbers_and_words():
+    better = beats_champion([3.0, 5.0, 7.0], [1.0, 2.0, 3.0])
+    assert better.name == "beats_champion"
+    assert better.reason == (
+        "3 paired episodes differ by 3 on average, with 95 % confidence by at least 1.31415: the candidate is better"
+    )
+    assert better.numbers["mean_improvement"] == 3.0
+    assert better.numbers["num_pairs"] == 3
+    assert "the candidate is worse" in beats_champion([1.0, 2.0, 3.0], [3.0, 5.0, 7.0]).reason
+    assert "cannot be told apart" in beats_champion([1.0, 5.0], [2.0, 3.0]).reason
+
+
+@pytest.mark.parametrize(
+    ("candidate", "champion", "words"),
+    [
+        ([], [], "candidate returns: expected at least 2 values, got 0"),
+        ([1.0], [0.0], "expected at least 2 values, got 1"),
+        ([1.0, 2.0], [0.0], "champion returns: expected at least 2 values"),
+        ([1.0, 2.0, 3.0], [0.0, 1.0], "do not pair up"),
+        ([1.0, math.nan], [0.0, 1.0], "candidate returns: value 1 is nan"),
+        ([1.0, 2.0], [0.0, math.inf], "champion returns: value 1 is inf"),
+    ],
+)
+def test_pairs_that_cannot_be_compared_are_refused(candidate, champion, words):
+    with pytest.raises(ValueError, match=words):
+        beats_champion(candidate, champion)
+
+
+@given(
+    pairs=st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=20),
+    confidence=st.floats(0.6, 0.999),
+)
+def test_swapping_the_two_never_lets_both_win(pairs: list[tuple[float, float]], confidence: float):
+    left, right = zip(*pairs, strict=True)
+    opposite = {"pass": "fail", "hold": "hold", "fail": "pass"}
+    forward = beats_champion(left, right, confidence).verdict
+    assert beats_champion(right, left, confidence).verdict == opposite[forward]
+
+
+@given(returns=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=20), floors=st.tuples(*[st.floats(-2e3, 2e3)] * 2))
+def test_a_higher_floor_never_helps(returns: list[float], floors: tuple[float, float]):
+    order = ["fail", "hold", "pass"]
+    low, high = sorted(floors)
+    assert order.index(floor_gate(returns, high).verdict) <= order.index(floor_gate(returns, low).verdict)
+
+
+def test_an_equal_candidate_wins_no_more_often_than_stated():
+    generator = np.random.default_rng(11)
+    draws = generator.normal(size=(3000, 2, 30))
+    wins = np.mean([beats_champion(candidate, champion).verdict == "pass" for candidate, champion in draws])
+    assert wins == pytest.approx(0.05, abs=0.012)
+
+
+def test_a_policy_at_the_floor_passes_no_more_often_than_stated_and_a_better_one_mostly_does():
+    draws = np.random.default_rng(12).normal(475.0, 20.0, size=(2000, 100))
+    assert np.mean([floor_gate(row, 475).verdict == "pass" for row in draws]) == pytest.approx(0.05, abs=0.015)
+    assert np.mean([floor_gate(row + 8, 475).verdict == "pass" for row in draws]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (["pass"], "pass"),
+        (["pass", "pass"], "pass"),
+        (["pass", "hold"], "hold"),
+        (["hold", "fail", "pass"], "fail"),
+        (["fail", "fail"], "fail"),
+    ],
+)
+def test_the_worst_gate_decides(verdicts: list[str], expected: str):
+    assert combine([decision(verdict) for verdict in verdicts]) == expected
+
+
+def test_what_no_gate_judged_has_not_passed():
+    with pytest.raises(ValueError, match="expected at least one gate decision"):
+        combine([])
+
+
+def test_a_decision_survives_json():
+    for made in (floor_gate(RETURNS, 2), beats_champion(RETURNS, [0.0, 0.0, 0.0]), hold("meets_floor", "no floor")):
+        assert GateDecision.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+@pytest.mark.parametrize("change", [{"verdict": "maybe"}, {"colour": "blue"}])
+def test_a_decision_that_nobody_made_is_refused(change):
+    with pytest.raises(ValueError, match="pass, hold or fail"):
+        GateDecision.from_json(decision("pass").to_json() | change)
