@@ -1,25 +1,28 @@
 """The Python door: what the command line does, as functions.
 
-    from rl_assets.api import open_installation, run_sweep, sweep
+from rl_assets.api import open_installation, run_sweep, sweep
 
-    with open_installation() as installation:
-        outcome = run_sweep(installation, sweep(envs=["CartPole-v1"], learning_rates=[1e-3, 3e-3], total_timesteps=100_000,
-                                                client="acme", project="balance"))
+with open_installation() as installation:
+    outcome = run_sweep(installation, sweep(envs=["CartPole-v1"], learning_rates=[1e-3, 3e-3], total_timesteps=100_000,
+                                            client="acme", project="balance"))
 """
 
 from rl_assets.api.datasets import add_dataset, list_datasets
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.queries import champion, client_lineage, leaderboard, trace_champion
+from rl_assets.api.serving import audit_champion, load_champions
 from rl_assets.api.sweeps import SweepOutcome, run_sweep, sweep
 
 __all__ = [
     "Installation",
     "SweepOutcome",
     "add_dataset",
+    "audit_champion",
     "champion",
     "client_lineage",
     "leaderboard",
     "list_datasets",
+    "load_champions",
     "open_installation",
     "run_sweep",
     "sweep",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from rl_assets.api.drive import execute
+from rl_assets.api.drive import execute, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.datasets.files import scan_files
 from rl_assets.defs.partitions import DATASETS, add_keys
@@ -50,7 +50,7 @@ def materialize_dataset(installation: Installation, key: str) -> Event:
     result = execute(installation, assets=[dg.AssetKey("datasets")], partition=key)
     event = installation.log.latest("datasets", key)
     if not result.success or event is None:
-        raise StoreError(f"dataset '{key}' could not be materialized: see run {result.run_id} in the UI")
+        raise StoreError(f"dataset '{key}' could not be materialized: {reason_of(result)}")
     return event
 
 

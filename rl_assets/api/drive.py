@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunsFilter
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from rl_assets.api.installation import Installation
+from rl_assets.resources.activity import ASSETS_TAG
 
 DRIVER_TAG = "rl/driver"
 """Run tag `host:pid` of the process that executes a run without a daemon."""
@@ -57,10 +58,29 @@ def execute(
     return job.execute_in_process(
         instance=installation.instance,
         partition_key=partition,
-        tags={**(tags or {}), DRIVER_TAG: f"{socket.gethostname()}:{os.getpid()}"},
+        tags={
+            **(tags or {}),
+            DRIVER_TAG: f"{socket.gethostname()}:{os.getpid()}",
+            ASSETS_TAG: ",".join(asset.to_user_string() for asset in assets),
+        },
         run_config=_QUIET,
         raise_on_error=False,
     )
+
+
+def reason_of(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed, in the words of the error that began it."""
+    failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    reasons = []
+    for failure in failures:
+        if failure.user_failure_data is not None and failure.user_failure_data.description:
+            reasons.append(failure.user_failure_data.description)
+            continue
+        error = failure.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        reasons.append(error.message.strip() if error is not None else "no reason was given")
+    return "; ".join(reasons) or f"see run {result.run_id} in the UI"
 
 
 def bury_dead_runs(instance: dg.DagsterInstance) -> int:
@@ -71,7 +91,7 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> int:
     """
     unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
     count = 0
-    for record in instance.get_run_records(RunsFilter(statuses=unfinished)):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
         host, _, pid = record.dagster_run.tags.get(DRIVER_TAG, "").rpartition(":")
         if host == socket.gethostname() and not _is_alive(int(pid)):
             instance.report_run_failed(record.dagster_run, f"process {pid} on {host} ended without a word")
@@ -88,7 +108,8 @@ def _tick(installation: Installation, name: str) -> list[dg.RunRequest]:
     context = dg.build_sensor_context(
         instance=installation.instance, repository_def=repository, cursor=storage.get_cursor_values({place}).get(place)
     )
-    result = sensor.evaluate_tick(context)
+    with partition_loading_context(dynamic_partitions_store=installation.instance):
+        result = sensor.evaluate_tick(context)
     if result.cursor is not None:
         storage.set_cursor_values({place: result.cursor})
     return list(result.run_requests or ())

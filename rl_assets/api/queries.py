@@ -79,9 +79,16 @@ def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]
     graph = lineage_graph(installation)
     promoted = graph.latest("promoted_models", env)
     if promoted is None:
-        raise UnknownPartition(f"the promotion of '{env}' is not in the event log: materialize promoted_models of '{env}' again")
+        raise UnknownPartition(
+            f"the promotion of '{env}' is not in the event log: materialize promoted_models of '{env}' again"
+        )
     return [
-        step.summary() | {"commit": step.facts.get("rl/commit"), "config_hash": step.facts.get("rl/config_hash"), "run_id": step.facts.get("run_id")}
+        step.summary()
+        | {
+            "commit": step.facts.get("rl/commit"),
+            "config_hash": step.facts.get("rl/config_hash"),
+            "run_id": step.facts.get("run_id"),
+        }
         for step in graph.trace(promoted.event_id).steps
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from rl_assets.api.datasets import materialize_dataset
-from rl_assets.api.drive import bury_dead_runs, drive, execute, has_daemon
+from rl_assets.api.drive import bury_dead_runs, drive, execute, has_daemon, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.config.keys import short_hash
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
@@ -93,7 +93,9 @@ def run_sweep(
     """
     bury_dead_runs(installation.instance)
     event = launch_sweep(installation, config)
-    on_event(f"sweep '{event.partition}' asks for {event.metadata['num_partitions']} partitions, {event.metadata['num_members']} trainings")
+    on_event(
+        f"sweep '{event.partition}' asks for {event.metadata['num_partitions']} partitions, {event.metadata['num_members']} trainings"
+    )
     while not _is_settled(installation, event):
         if has_daemon(installation.instance):
             time.sleep(POLL_EVERY_S)
@@ -122,7 +124,11 @@ def launch_sweep(installation: Installation, config: SweepConfig) -> Event:
             "rename this one, or edit that file"
         )
     declared = exact.dataset
-    key = installation.register.add_dataset(**declared.model_dump()) if isinstance(declared, DatasetDeclaration) else declared
+    key = (
+        installation.register.add_dataset(**declared.model_dump())
+        if isinstance(declared, DatasetDeclaration)
+        else declared
+    )
     if filed is None:
         installation.library.submit(exact.model_copy(update={"dataset": key}))
     if installation.log.latest("datasets", key) is None:
@@ -131,7 +137,7 @@ def launch_sweep(installation: Installation, config: SweepConfig) -> Event:
     result = execute(installation, assets=[dg.AssetKey("sweep_configs")], partition=config.name)
     event = installation.log.latest("sweep_configs", config.name)
     if not result.success or event is None:
-        raise TrainingError(f"sweep '{config.name}' could not be materialized: see run {result.run_id} in the UI")
+        raise TrainingError(f"sweep '{config.name}' could not be materialized: {reason_of(result)}")
     return event
 
 
@@ -171,8 +177,10 @@ def _outcome(installation: Installation, sweep_event: Event) -> SweepOutcome:
 
 
 def _describe(result: dg.ExecuteInProcessResult) -> str:
-    made = sorted({event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key})
+    made = sorted(
+        {event.asset_key.to_user_string() for event in result.get_asset_materialization_events() if event.asset_key}
+    )
     tags = result.dagster_run.tags
     where = tags.get("rl/env") or tags.get("rl/sweep") or tags.get("dagster/partition", "")
-    state = "done" if result.success else "failed"
+    state = "done" if result.success else f"failed: {reason_of(result)}"
     return f"{', '.join(made) or 'nothing'} [{where}] {state}"

@@ -23,7 +23,9 @@ dataset_app = typer.Typer(help="Register and list client-owned datasets.", no_ar
 app.add_typer(dataset_app, name="dataset")
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="YAML file (YAML 1.2, so 3e-4 is a number).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
+]
 EnvArgument = Annotated[str, typer.Argument(help="Environment key such as CartPole-v1.")]
 
 
@@ -113,11 +115,15 @@ def demo() -> None:
 
 @dataset_app.command("add")
 def dataset_add(
-    client: Annotated[str, typer.Option(help="Client who owns the data; only the client register keeps the name.")] = "",
+    client: Annotated[
+        str, typer.Option(help="Client who owns the data; only the client register keeps the name.")
+    ] = "",
     project: Annotated[str, typer.Option(help="The client's project.")] = "",
     data_source: Annotated[str, typer.Option(help="Where the data comes from.")] = "",
     domain: Annotated[str, typer.Option(help="What it is about.")] = "",
-    path: Annotated[Path | None, typer.Argument(help="File or folder of data; leave out for simulator-only work.")] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="File or folder of data; leave out for simulator-only work.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Register a dataset under its client; the same words again give the same key."""

@@ -12,6 +12,7 @@ from rl_assets.cli.printing import print_champion, print_leaderboard, print_trac
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.sweep import DatasetDeclaration
 from rl_assets.resources.sweep_library import read_sweep_file
+from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.seeding import Purpose, env_seeds
 from rl_assets.store.tensors import encode_tensors
@@ -30,10 +31,12 @@ def run_demo() -> None:
         console.rule("a client's dataset")
         recording = record_transitions(installation.home.state / "demo")
         dataset = api.add_dataset(installation, **config.dataset.model_dump(), path=recording)
-        console.print(f"{dataset.partition}: {dataset.metadata['size_bytes']} bytes, data version {dataset.data_version[:12]}")
+        console.print(
+            f"{dataset.partition}: {dataset.metadata['size_bytes']} bytes, data version {dataset.data_version[:12]}"
+        )
         console.rule("sweep, training, evaluation, gates, promotion")
         with live_progress(installation.progress, console):
-            outcome = api.run_sweep(installation, config, on_event=lambda text: console.print(text, highlight=False))
+            outcome = api.run_sweep(installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False))
         missing = [f"partition {key}" for key in outcome.failed]
         missing += [f"verdict of {env}" for env, verdict in outcome.verdicts.items() if verdict is None]
         if missing:
@@ -45,7 +48,9 @@ def run_demo() -> None:
             print_champion(api.champion(installation, env))
             print_trace(api.trace_champion(installation, env))
         audited = api.audit_champion(installation, BALANCED_ENV)
-        console.print(f"{BALANCED_ENV}: mean of {audited['num_episodes']} further held-out episodes is {audited['mean_return']:.1f}")
+        console.print(
+            f"{BALANCED_ENV}: mean of {audited['num_episodes']} further held-out episodes is {audited['mean_return']:.1f}"
+        )
         if audited["mean_return"] < BALANCED_RETURN:
             console.print(f"[bold red]expected at least {BALANCED_RETURN}: the champion does not balance")
             raise typer.Exit(1)
@@ -66,7 +71,8 @@ def record_transitions(folder: Path) -> Path:
         A safetensors file of observations, actions and rewards, each `[RECORDED_STEPS, RECORDED_ENVS, ...]`.
     """
     env = EnvConfig(id=BALANCED_ENV)
-    pool = EnvironmentPool(env, seeds=env_seeds(purpose=Purpose.AUDIT, env_key=env.id, member_seed=0, segment=0, num_envs=RECORDED_ENVS))
+    seeds = env_seeds(purpose=Purpose.AUDIT, env_key=env.id, member_seed=0, num_envs=RECORDED_ENVS)
+    pool = EnvironmentPool(env, spaces=describe_env(env), seeds=seeds)
     choose = np.random.default_rng(0)
     observations, actions, rewards = [pool.reset()], [], []
     for _ in range(RECORDED_STEPS):
@@ -77,6 +83,8 @@ def record_transitions(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "cartpole-transitions.safetensors"
     path.write_bytes(
-        encode_tensors({"observations": np.stack(observations[:-1]), "actions": np.stack(actions), "rewards": np.stack(rewards)})
+        encode_tensors(
+            {"observations": np.stack(observations[:-1]), "actions": np.stack(actions), "rewards": np.stack(rewards)}
+        )
     )
     return path

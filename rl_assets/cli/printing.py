@@ -57,7 +57,9 @@ def print_client_lineage(answer: Mapping[str, Sequence[Any]]) -> None:
         table.add_row(item["asset"], item["partition"], str(item["event_id"]), item["data_version"][:12])
     console.print(table)
     if answer["possibly_affected"]:
-        console.print(f"[bold red]{len(answer['possibly_affected'])} more may be affected: their inputs were not recorded")
+        console.print(
+            f"[bold red]{len(answer['possibly_affected'])} more may be affected: their inputs were not recorded"
+        )
 
 
 def print_trace(steps: Sequence[Mapping[str, Any]]) -> None:
@@ -73,7 +75,9 @@ def print_trace(steps: Sequence[Mapping[str, Any]]) -> None:
 
 def print_dataset(answer: Mapping[str, Any]) -> None:
     """The key and version of a dataset."""
-    console.print(f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {answer['num_files']} files, {answer['size_bytes']} bytes")
+    console.print(
+        f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {answer['num_files']} files, {answer['size_bytes']} bytes"
+    )
     console.print(f"  data version {answer['data_version']}")
 
 
@@ -83,7 +87,9 @@ def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
     for name in ("key", "client", "project", "data source", "domain", "files"):
         table.add_column(name, overflow="fold")
     for item in answer:
-        table.add_row(*(item[name] for name in ("dataset", "client_id", "project", "data_source", "domain")), item["path"] or "–")
+        table.add_row(
+            *(item[name] for name in ("dataset", "client_id", "project", "data_source", "domain")), item["path"] or "–"
+        )
     console.print(table)
 
 

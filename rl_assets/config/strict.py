@@ -32,7 +32,9 @@ class StrictModel(BaseModel):
             InvalidConfig: names every wrong field, what was expected and what came.
         """
         if not isinstance(data, dict):
-            raise InvalidConfig(f"{source}: expected a mapping of fields, got {type(data).__name__}: see `rlctl schema`")
+            raise InvalidConfig(
+                f"{source}: expected a mapping of fields, got {type(data).__name__}: see `rlctl schema`"
+            )
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -79,7 +81,11 @@ def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> set[str]:
     """Names of the fields of the model that a path of field names leads to, empty if it leads elsewhere."""
     current: Any = model
     for part in path:
-        if isinstance(part, int) or _is_branch(part) or not (isinstance(current, type) and issubclass(current, BaseModel)):
+        if (
+            isinstance(part, int)
+            or _is_branch(part)
+            or not (isinstance(current, type) and issubclass(current, BaseModel))
+        ):
             continue
         if part not in current.model_fields:
             continue

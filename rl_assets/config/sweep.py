@@ -111,7 +111,9 @@ class SweepConfig(StrictModel):
         for place, values in (("fixed", self.fixed), ("grid", self.grid)):
             for name in values:
                 if name not in _SWEEPABLE:
-                    raise ValueError(f"'{place}.{name}' is no hyper-parameter: expected one of {', '.join(sorted(_SWEEPABLE))}")
+                    raise ValueError(
+                        f"'{place}.{name}' is no hyper-parameter: expected one of {', '.join(sorted(_SWEEPABLE))}"
+                    )
         both = sorted(set(self.fixed) & set(self.grid))
         if both:
             raise ValueError(f"'{both[0]}' stands under both fixed and grid: keep one")

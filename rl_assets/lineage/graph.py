@@ -46,6 +46,8 @@ class LineageGraph:
             if event.inputs is None and event.asset not in SOURCE_ASSETS:
                 self._of_unknown_origin.append(event_id)
             for record in event.inputs or ():
+                if record.role == "evidence":
+                    continue
                 if self._resolve(record) is not None:
                     self._readers[record.event_id].append(event_id)
                     continue
@@ -75,7 +77,7 @@ class LineageGraph:
         return self._events[ids[-1]] if ids else None
 
     def descendants(self, asset: str, partition: str | None) -> tuple[Materialization, ...]:
-        """Everything that read any materialization of a partition, directly or through others, by event id.
+        """Everything that data of any materialization of a partition went into, directly or through others.
 
         Raises:
             UnknownPartition: nothing was materialized there, and nothing claims to have read it.
@@ -98,6 +100,8 @@ class LineageGraph:
     def trace(self, event_id: int) -> Trace:
         """Walk from one materialization down to its sources.
 
+        What only informed the decision to make it is shown too, but not what that evidence stands on.
+
         Raises:
             UnknownPartition: there is no such event.
         """
@@ -105,15 +109,20 @@ class LineageGraph:
             raise UnknownPartition(
                 f"event {event_id} is no known materialization: build the index again, or correct it"
             )
-        found = {event_id}
+        found, walked = {event_id}, {event_id}
         waiting = [event_id]
         missing: set[InputRecord] = set()
         while waiting:
-            for record in self._events[waiting.pop()].inputs or ():
+            reader = waiting.pop()
+            for record in self._events[reader].inputs or ():
+                if record.role == "evidence" and reader != event_id:
+                    continue
                 if self._resolve(record) is None:
                     missing.add(record)
-                elif record.event_id not in found:
-                    found.add(record.event_id)
+                    continue
+                found.add(record.event_id)
+                if record.role == "data" and record.event_id not in walked:
+                    walked.add(record.event_id)
                     waiting.append(record.event_id)
         steps = tuple(reversed(self._in_order(found)))
         return Trace(
@@ -148,7 +157,7 @@ class LineageGraph:
     def _resolve(self, record: InputRecord) -> Materialization | None:
         """The event that was read, or None when the log no longer holds it as it was recorded."""
         event = self._events.get(record.event_id)
-        if event is None or event.summary() != record.to_json():
+        if event is None or event.summary() != record.identity():
             return None
         return event
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 from rl_assets.errors import LineageError
+
+Role = Literal["data", "evidence"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +21,21 @@ class InputRecord:
     partition: str | None
     event_id: int
     data_version: str
+    role: Role = "data"
+    """`data` where bytes that were read go into the output; `evidence` where they only informed a decision, as the
+    leaderboard and the gate do in a promotion."""
 
     def __post_init__(self) -> None:
         _check_identity(self)
+        if self.role not in get_args(Role):
+            raise LineageError(f"input record {_identity(self)}: role {self.role!r} is neither data nor evidence")
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as in the `rl/inputs` metadata."""
+        return self.identity() | {"role": self.role}
+
+    def identity(self) -> dict[str, Any]:
+        """Which materialization was read: asset, partition, event id and data version."""
         return _identity(self)
 
     @classmethod
@@ -34,7 +45,8 @@ class InputRecord:
         Raises:
             LineageError: a field is missing, unknown or of the wrong type.
         """
-        _check_fields(data, expected={"asset", "partition", "event_id", "data_version"}, what="input record")
+        expected = {"asset", "partition", "event_id", "data_version", "role"}
+        _check_fields(data, expected=expected, what="input record")
         return cls(**data)
 
 

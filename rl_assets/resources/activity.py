@@ -15,6 +15,9 @@ from dagster._core.storage.tags import (
 REQUEST_TAG = "rl/request"
 """Names what a sensor asked for; a request is made once, whoever's sensor made it."""
 
+ASSETS_TAG = "rl/assets"
+"""Names the assets of a run that is executed without a launcher; Dagster keeps a selection for launched runs only."""
+
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
@@ -53,7 +56,7 @@ class Activity:
         key = dg.AssetKey(asset)
         found = set(self.partitions_in_backfill(asset))
         for run in self._runs:
-            if run.asset_selection is not None and key in run.asset_selection:
+            if key in (run.asset_selection or ()) or asset in run.tags.get(ASSETS_TAG, "").split(","):
                 found.update(self._partitions_of(run, asset))
         return frozenset(found)
 

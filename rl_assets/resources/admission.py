@@ -1,14 +1,14 @@
 """What a sweep must survive before anything is launched or written."""
 
-from pathlib import Path
-
-from rl_assets.config.environment import EnvConfig
+from rl_assets.config.environment import EnvConfig, env_key
+from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import check_key
-from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, SweepPlan, plan_sweep
+from rl_assets.config.sweep import SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.errors import InvalidConfig, UnsupportedEnvironment
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id
 from rl_assets.rl.envs.preflight import check_env
+from rl_assets.rl.envs.spaces import DiscreteActions
 
 
 def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
@@ -38,7 +38,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
 def _admit_env(env: EnvConfig, *, sweep: SweepConfig, source: str) -> EnvConfig:
     exact = EnvConfig(id=resolve_env_id(env.id), options=env.options)
     spaces = describe_env(exact)
-    kind = "discrete" if spaces.action.is_discrete else "continuous"
+    kind = "discrete" if isinstance(spaces.actions, DiscreteActions) else "continuous"
     if sweep.action_space not in {None, kind}:
         raise UnsupportedEnvironment(
             f"{source}: '{exact.id}' has {kind} actions but the configuration asks for {sweep.action_space} ones: "
@@ -48,10 +48,8 @@ def _admit_env(env: EnvConfig, *, sweep: SweepConfig, source: str) -> EnvConfig:
     return exact
 
 
-def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str):  # noqa: ANN202
+def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:
     """Gates with floors by exact env key, however the environment was named."""
-    from rl_assets.config.environment import env_key
-
     floor = sweep.gates.floor
     if not isinstance(floor, dict):
         return sweep.gates

@@ -13,8 +13,9 @@ from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Input, OutputScope, Publication
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.numerics import numerics_fingerprint
+from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.rl.plan import Member
 from rl_assets.rl.policy import PolicySpec
-from rl_assets.rl.training import Member, TrainedMember
 from rl_assets.store.bundles import (
     EPISODES_FILE,
     copy_member_files,
@@ -37,7 +38,9 @@ def read_plan(scope: OutputScope, sweep: Event, *, is_evidence: bool = False) ->
 class CellTraining:
     """What one cell needs to be trained: recipe, data, and the members that are still missing."""
 
-    def __init__(self, scope: OutputScope, *, env_key: str, hparam: str, sweep: Event, is_retrained: bool = False) -> None:
+    def __init__(
+        self, scope: OutputScope, *, env_key: str, hparam: str, sweep: Event, is_retrained: bool = False
+    ) -> None:
         plan = read_plan(scope, sweep)
         self.env_key = env_key
         self.hparam = hparam
@@ -58,7 +61,7 @@ class CellTraining:
         assert self._prior is not None and not self.missing, "only a complete cell is logged again"
         return self._scope.republish(self._prior)
 
-    def publish(self, members: Mapping[int, TrainedMember], metadata: Mapping[str, Any], *, spec: PolicySpec) -> Publication:
+    def publish(self, members: Mapping[int, TrainedMember], metadata: Mapping[str, Any]) -> Publication:
         """Publish the new members beside those that were trained before."""
         files: dict[str, bytes] = {}
         facts: dict[str, Any] = {}
@@ -77,7 +80,7 @@ class CellTraining:
                 "env": self.env.model_dump(mode="json"),
                 "hparam": self.hparam,
                 "recipe": self.recipe.model_dump(mode="json"),
-                "policy": spec.to_json(),
+                "policy": next(iter(members.values())).spec.to_json(),
                 "members": facts,
             },
             config_hash=config_hash(self.recipe),

@@ -7,19 +7,19 @@ import dagster as dg
 import numpy as np
 
 from rl_assets.config.canonical import config_hash
-from rl_assets.config.keys import short_hash
 from rl_assets.config.evaluation import GatesConfig
+from rl_assets.config.keys import short_hash
 from rl_assets.errors import InputNotFound
 from rl_assets.resources.cells import read_plan
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.inputs import Input, OutputScope, Publication
 from rl_assets.rl.envs.catalogue import describe_env
-from rl_assets.rl.evaluation import EpisodeRecords, first_episodes
-from rl_assets.rl.policy import PolicySpec
+from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.seeding import gate_seeds
-from rl_assets.statistics.gates import GateDecision, beats_champion, combine, floor_gate, hold
+from rl_assets.rl.trials import first_episodes
 from rl_assets.statistics.estimates import Sample
+from rl_assets.statistics.gates import GateDecision, beats_champion, combine, floor_gate, hold
 from rl_assets.store.artifacts import Artifact
 from rl_assets.store.bundles import (
     EPISODES_FILE,
@@ -91,7 +91,9 @@ class GateQuestion:
                 "member_seed": self._candidate["member_seed"],
                 "num_episodes": self._gates.num_episodes,
                 **facts["mean_returns"],
-                "reasons": dg.MetadataValue.md("\n".join(f"- **{item.name}** {item.verdict}: {item.reason}" for item in decisions)),
+                "reasons": dg.MetadataValue.md(
+                    "\n".join(f"- **{item.name}** {item.verdict}: {item.reason}" for item in decisions)
+                ),
                 "was_asked_before": earlier is not None,
                 QUESTION_KEY: self.key,
                 VERDICT_KEY: facts["verdict"],
@@ -153,7 +155,9 @@ class GateQuestion:
 
     def _decide_champion(self, returns: Sequence[Sample]) -> GateDecision:
         if not self._gates.beats_champion:
-            return GateDecision(name=BEATS_CHAMPION, verdict="pass", reason="the sweep asks for no comparison", numbers={})
+            return GateDecision(
+                name=BEATS_CHAMPION, verdict="pass", reason="the sweep asks for no comparison", numbers={}
+            )
         if len(returns) == 1:
             return GateDecision(name=BEATS_CHAMPION, verdict="pass", reason="there is no champion yet", numbers={})
         if self._weights == self._champion_weights:
@@ -165,4 +169,5 @@ def open_evaluated_policy(scope: OutputScope, board: Input, *, env: str, log: Ev
     """Open the very policy whose evaluation put it at the top, by exact event, however much was trained since."""
     cell = f"{env}|{board.artifact.facts['candidate']['hparam']}"
     evaluation = log.at_input(board.event, "policy_evaluations", cell)
+    scope.open(evaluation, is_evidence=True)
     return scope.open(log.at_input(evaluation, "trained_policies", cell))

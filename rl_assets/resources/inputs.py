@@ -170,9 +170,7 @@ class OutputScope:
             owners: further owners; only a source of data has any.
         """
         self._refuse_if_closed("its output")
-        reference = write_artifact(
-            self._store, kind=kind, files=files, facts=facts, owners=self.owners | owners
-        )
+        reference = write_artifact(self._store, kind=kind, files=files, facts=facts, owners=self.owners | owners)
         return Publication(
             asset=self.asset,
             partition=self.partition,

@@ -59,7 +59,12 @@ class Promotion:
         publication = self._publish(policy.artifact, candidate)
         entry = self._acted_on() or self._swap(publication, policy.artifact, candidate, actor=actor)
         return publication.with_metadata(
-            {"generation": entry.generation, "promoted_at": entry.promoted_at, "actor": entry.actor, "reason": entry.reason}
+            {
+                "generation": entry.generation,
+                "promoted_at": entry.promoted_at,
+                "actor": entry.actor,
+                "reason": entry.reason,
+            }
         )
 
     def _swap(self, publication: Publication, policy: Artifact, candidate: dict[str, Any], *, actor: str) -> Champion:

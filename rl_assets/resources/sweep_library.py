@@ -28,7 +28,9 @@ class SweepLibrary:
             try:
                 sweep = read_sweep_file(path)
                 if sweep.name in sweeps:
-                    raise InvalidConfig(f"{path}: field 'name': '{sweep.name}' is taken by another file of this folder: rename it")
+                    raise InvalidConfig(
+                        f"{path}: field 'name': '{sweep.name}' is taken by another file of this folder: rename it"
+                    )
                 sweeps[sweep.name] = sweep
             except BadInput as error:
                 wrong[path] = error
@@ -63,7 +65,9 @@ class SweepLibrary:
             InvalidConfig: a file of the project has this name and says something else.
         """
         if not isinstance(sweep.dataset, str):
-            raise InvalidConfig(f"sweep '{sweep.name}': expected a dataset key before it is kept, got a declaration with a client's name")
+            raise InvalidConfig(
+                f"sweep '{sweep.name}': expected a dataset key before it is kept, got a declaration with a client's name"
+            )
         self._submitted.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._submitted, delete=False, suffix=".partial") as partial:
             partial.write(json.dumps(sweep.model_dump(mode="json"), indent=1, sort_keys=True))

@@ -96,7 +96,11 @@ class TrainingPlan:
     @property
     def env_steps(self) -> int:
         """Environment steps of all members, reset steps included."""
-        return sum(num_updates(member.recipe) * member.recipe.algorithm.batch_size for member in self.members)
+        return sum(self.env_steps_of(chunk) for chunk in self.chunks)
+
+    def env_steps_of(self, chunk: Chunk) -> int:
+        """Environment steps of one chunk's members, reset steps included."""
+        return sum(_cost(self.members[index].recipe) for index in chunk.members)
 
     def summary(self) -> dict[str, Any]:
         """Plain numbers for a table: members, groups, chunks, processes, steps, memory."""

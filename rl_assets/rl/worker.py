@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member
 from rl_assets.rl.population import UpdateReport, single_thread, train_population
 from rl_assets.rl.seeding import Purpose, env_seeds
+
+REPORT_INTERVAL_S = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,72 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
         return [MemberFailure(seed=member.seed, error=error) for member in job.members]
     if job.evaluation is None:
         return results
-    trained = [index for index, result in enumerate(results) if isinstance(result, TrainedMember)]
-    for index, episodes in zip(trained, _evaluate(job, [results[index] for index in trained]), strict=True):
+    trained = {index: result for index, result in enumerate(results) if isinstance(result, TrainedMember)}
+    for (index, member), episodes in zip(trained.items(), _evaluate(job, list(trained.values())), strict=True):
         if isinstance(episodes, TrainingError):
-            results[index] = MemberFailure(seed=results[index].seed, error=episodes)
+            results[index] = MemberFailure(seed=member.seed, error=episodes)
         else:
-            results[index] = dataclasses.replace(results[index], episodes=episodes)
+            results[index] = dataclasses.replace(member, episodes=episodes)
     return results
+
+
+def selection_seeds(env: EnvConfig, *, member_seed: int, num_episodes: int) -> list[int]:
+    """Seeds of the streams in which a member's selection episodes run, equal for equal member seeds of all recipes."""
+    return env_seeds(
+        purpose=Purpose.SELECT, env_key=env_key(env), member_seed=member_seed, num_envs=num_streams(num_episodes)
+    )
+
+
+def _evaluate(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords | EnvironmentFault]:
+    if not members:
+        return []
+    try:
+        return list(_evaluate_together(job, members))
+    except EnvironmentFault as fault:
+        if len(members) == 1:
+            return [fault]
+        return [episodes for member in members for episodes in _evaluate(job, [member])]
+
+
+def _evaluate_together(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords]:
+    assert job.evaluation is not None
+    num_episodes = job.evaluation.num_episodes
+    with single_thread():
+        return evaluate(
+            spec=members[0].spec,
+            members=[member.tensors for member in members],
+            env=job.env,
+            spaces=job.spaces,
+            seeds=[selection_seeds(job.env, member_seed=member.seed, num_episodes=num_episodes) for member in members],
+            num_episodes=num_episodes,
+            deterministic=job.evaluation.deterministic,
+            sampling_seeds=[member.seed for member in members],
+        )
+
+
+def main() -> None:
+    """Run jobs until the parent has no more, or is gone."""
+    connection = connect_to_parent()
+    try:
+        while (job := connection.recv()) is not None:
+            throttle = _Throttle(connection.send)
+            connection.send(run_job(job, throttle.report))
+    except (EOFError, ConnectionError):
+        sys.exit(1)
+
+
+class _Throttle:
+    """Adds up reports and passes them on a few times a second; the first at once."""
+
+    def __init__(self, send: Callable[[UpdateReport], None]) -> None:
+        self._send, self._sent_at, self._env_steps = send, 0.0, 0
+
+    def report(self, report: UpdateReport) -> None:
+        self._env_steps += report.env_steps
+        if time.monotonic() - self._sent_at >= REPORT_INTERVAL_S:
+            self._send(dataclasses.replace(report, env_steps=self._env_steps))
+            self._sent_at, self._env_steps = time.monotonic(), 0
+
+
+if __name__ == "__main__":
+    main()

@@ -121,6 +121,7 @@ def cvar(values: Sample, *, level: float = 0.1) -> float:
         raise ValueError(f"cvar: level {level} is outside (0, 1]")
     share = level * len(sample)
     weights = np.clip(share - np.arange(len(sample)), 0.0, 1.0)
+    weights /= weights[0]  # so that a share of less than one value is exactly the worst
     worst = math.fsum(weights * sample) / math.fsum(weights)
     return float(np.clip(worst, sample[0], mean(sample)))
 

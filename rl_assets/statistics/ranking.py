@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -58,6 +58,11 @@ class LeaderboardRow:
     def to_json(self) -> dict[str, Any]:
         """Plain data for tables and commands, `is_replicated` included."""
         return asdict(self) | {"is_replicated": self.is_replicated}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` wrote."""
+        return cls(**{name: value for name, value in data.items() if name != "is_replicated"})
 
 
 def rank_policies(cells: Mapping[str, CellEpisodes], *, confidence: float = 0.95) -> tuple[LeaderboardRow, ...]:

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.policy import PolicySpec
-from rl_assets.rl.training import TrainedMember
 from rl_assets.store.artifacts import Artifact
 from rl_assets.store.tensors import decode_table, decode_tensors, encode_table, encode_tensors
 

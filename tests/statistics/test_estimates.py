@@ -60,7 +60,7 @@ def test_the_conditional_value_at_risk_is_the_mean_of_the_worst_share():
     assert cvar(range(20)) == 0.5
     # 2.5 of 25 values: (0 + 1 + 2 / 2) / 2.5
     assert cvar(range(25)) == pytest.approx(0.8)
-    assert cvar([7, 3, 5]) == 3.0
+    assert cvar([7, 3.3, 5]) == 3.3
     assert cvar([1, 2, 3, 4], level=1.0) == 2.5
     assert cvar([1, 2, 3, 4], level=0.5) == 1.5
 
@@ -83,7 +83,7 @@ def test_a_paired_improvement_worked_by_hand():
 
 def test_pairing_removes_what_both_share():
     starts = np.array([0.0, 100.0, 200.0, 300.0])
-    gain = paired_improvement(starts + [2, 1, 2, 1], starts)
+    gain = paired_improvement(starts + np.array([2, 1, 2, 1]), starts)
     assert gain.lower_bound > 0 > lower_bound(starts + 1.5) - mean(starts)
 
 
@@ -116,7 +116,9 @@ def test_the_order_of_the_values_does_not_matter(values: list[float], seed: int)
 @given(values=samples)
 def test_estimates_keep_their_order(values: list[float]):
     interval = t_interval(values)
-    assert min(values) <= cvar(values, level=0.05) <= cvar(values, level=0.5) <= mean(values) <= max(values)
+    rounding = 1e-12 * max(map(abs, values))
+    assert min(values) <= cvar(values, level=0.05) <= cvar(values, level=0.5) + rounding
+    assert cvar(values, level=0.5) <= mean(values) <= max(values)
     assert min(values) <= iqm(values) <= max(values)
     assert interval.low <= lower_bound(values) <= mean(values) <= upper_bound(values) <= interval.high
     assert t_interval(values, confidence=0.8).low >= interval.low
@@ -170,7 +172,7 @@ def test_a_confidence_that_is_none_is_refused(confidence: float):
 
 @pytest.mark.parametrize("level", [0.0, 1.1, -0.1, math.nan])
 def test_a_share_that_is_none_is_refused(level: float):
-    with pytest.raises(ValueError, match="level .* is outside"):
+    with pytest.raises(ValueError, match=r"level .* is outside"):
         cvar([1.0], level=level)
 
 

@@ -109,7 +109,7 @@ def test_an_unknown_file_is_told_with_those_that_exist(store: ObjectStore):
     artifact = read_artifact(store, write(store))
     for ask in (artifact.read, artifact.checksum, artifact.path):
         with pytest.raises(
-            ObjectNotFound, match="policy artifact '.*' has no file 'weights': it holds member-0/history"
+            ObjectNotFound, match=r"policy artifact '.*' has no file 'weights': it holds member-0/history"
         ):
             ask("weights")
 

@@ -200,5 +200,5 @@ def test_a_champion_survives_json_and_unknown_fields_are_refused():
 def test_an_unwritable_history_is_told_clearly(store, history):
     store.root.mkdir()
     (store.root / "champions").write_text("a file")
-    with pytest.raises(StoreUnavailable, match="cannot read the champions of 'CartPole-v1'.*a file stands where"):
+    with pytest.raises(StoreUnavailable, match=r"cannot read the champions of 'CartPole-v1'.*a file stands where"):
         history.append(champion(1), expected_generation=0)

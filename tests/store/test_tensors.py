@@ -56,7 +56,7 @@ def test_a_dtype_that_would_need_code_or_a_conversion_is_refused(wrong: np.ndarr
 
 @pytest.mark.parametrize("data", [b"", b"\x80\x04pickle", encode_tensors(TENSORS)[:-1], encode_table(COLUMNS)])
 def test_what_is_no_tensor_file_is_corrupt(data: bytes):
-    with pytest.raises(CorruptObject, match="weights of c-1 is not a readable safetensors file.*materialize it again"):
+    with pytest.raises(CorruptObject, match=r"weights of c-1 is not a readable safetensors file.*materialize it again"):
         decode_tensors(data, source="weights of c-1")
 
 
@@ -128,7 +128,7 @@ def test_a_table_that_would_not_come_back_is_refused(columns, words: str):
 
 @pytest.mark.parametrize("data", [b"", b"PAR1", encode_table(COLUMNS)[:-5], encode_tensors(TENSORS)])
 def test_what_is_no_table_is_corrupt(data: bytes):
-    with pytest.raises(CorruptObject, match="history of c-1 is not a readable Parquet file.*materialize it again"):
+    with pytest.raises(CorruptObject, match=r"history of c-1 is not a readable Parquet file.*materialize it again"):
         decode_table(data, source="history of c-1")
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from rl_assets.config.keys import short_hash
-from rl_assets.datasets.files import declare_dataset, scan_files
+from rl_assets.datasets.files import read_dataset
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.defs.partitions import DATASETS
 from rl_assets.resources.configured import ClientsResource, InputsResource
@@ -23,7 +23,9 @@ MAX_ROWS = 20
         "(`rlctl dataset list`)."
     ),
 )
-def datasets(context: dg.AssetExecutionContext, inputs: InputsResource, clients: ClientsResource) -> dg.MaterializeResult:
+def datasets(
+    context: dg.AssetExecutionContext, inputs: InputsResource, clients: ClientsResource
+) -> dg.MaterializeResult:
     """Read the registered files, store them under their owner, and publish what they are."""
     with inputs.for_output("datasets", context.partition_key) as scope:
         return publish_dataset(scope, register=clients.open()).as_result()
@@ -32,10 +34,10 @@ def datasets(context: dg.AssetExecutionContext, inputs: InputsResource, clients:
 def publish_dataset(scope: OutputScope, *, register: ClientRegister) -> Publication:
     """Publish the registered dataset that the scope's partition names."""
     entry = register.dataset(scope.partition)
-    content = declare_dataset(entry.key) if entry.path is None else scan_files(entry.path)
+    content = read_dataset(entry)
     return scope.publish(
         kind="dataset",
-        files=content.contents,
+        files=content.files,
         facts={"dataset": entry.key, "content": content.kind, "merkle_root": content.merkle_root},
         config_hash=short_hash(entry.key),
         owners=frozenset({entry.pseudonym}),
@@ -47,7 +49,7 @@ def publish_dataset(scope: OutputScope, *, register: ClientRegister) -> Publicat
             "files": dg.MetadataValue.table(
                 [
                     dg.TableRecord({"file": number, "sha256": file.sha256, "size_bytes": file.size_bytes})
-                    for number, file in enumerate(content.files[:MAX_ROWS])
+                    for number, file in enumerate(content.listing[:MAX_ROWS])
                 ],
                 schema=dg.TableSchema(
                     [dg.TableColumn("file", "int"), dg.TableColumn("sha256"), dg.TableColumn("size_bytes", "int")]

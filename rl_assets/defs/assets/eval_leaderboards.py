@@ -41,7 +41,9 @@ def eval_leaderboards(
         demand = read_demand(inputs.log)
         versions = evaluations_by_env(demand, inputs.log.latest_versions("policy_evaluations"), [env]).get(env, {})
         if not versions:
-            raise InputNotFound(f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first")
+            raise InputNotFound(
+                f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first"
+            )
         evaluations = {hparam: scope.read("policy_evaluations", cell_key(env, hparam)) for hparam in versions}
         episodes = {hparam: load_episodes(item.artifact) for hparam, item in evaluations.items()}
         rows = rank_policies({hparam: _cell_episodes(by_seed) for hparam, by_seed in episodes.items()})

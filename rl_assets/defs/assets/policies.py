@@ -5,6 +5,7 @@ logged as its recipe finishes, so that a run that dies keeps what was done. Hole
 """
 
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -18,8 +19,12 @@ from rl_assets.resources.cells import CellEvaluation, CellTraining
 from rl_assets.resources.configured import InputsResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event
-from rl_assets.rl.evaluation import EpisodeRecords, evaluate_members
-from rl_assets.rl.training import MemberFailure, Progress, RecipeOutcome, TrainedMember, TrainingPlan, plan_training, train
+from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
+from rl_assets.rl.plan import TrainingPlan, plan_training
+from rl_assets.rl.training import train
+from rl_assets.rl.trials import selection_episodes
 
 CELLS_TAG = "rl/cells"
 """Run tag with the exact cells that are asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
@@ -163,11 +168,13 @@ class _EnvRun:
         members = [member for cell in cells.values() for member in cell.missing]
         waiting = dict(cells)
         try:
-            plan = plan_training(first.env, members, num_processes=self._training.num_processes)
-            self._context.log.info(plan.describe())
+            plan = plan_training(first.env, members, num_processes=self._training.num_processes or os.cpu_count() or 1)
+            self._context.log.info(f"{self._env}: training plan {plan.summary()}")
             wants_episodes = EVALUATED in self._context.selected_asset_keys
             outcomes = train(
-                plan, evaluation=shared if wants_episodes else None, on_progress=lambda now: self._show(now, len(members))
+                plan,
+                evaluation=shared if wants_episodes else None,
+                on_progress=lambda now: self._show(now, len(members)),
             )
             for outcome in outcomes:
                 self._finish(waiting.pop(outcome.hparam), outcome, plan)
@@ -183,7 +190,7 @@ class _EnvRun:
             return
         trained = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
         try:
-            publication = cell.publish(trained, describe_training(trained, plan), spec=plan.policy_spec(outcome.hparam))
+            publication = cell.publish(trained, describe_training(trained, plan))
         except StoreError as error:
             self._fail(key, error)
             return
@@ -206,12 +213,14 @@ class _EnvRun:
             except RlAssetsError as error:
                 self._fail(key, error)
 
-    def _evaluate(self, hparam: str, cell: CellEvaluation):  # noqa: ANN202
+    def _evaluate(self, hparam: str, cell: CellEvaluation):
         episodes = dict(self._fresh_episodes.get(hparam, {}))
         missing = [seed for seed in cell.seeds if seed not in episodes]
         if missing:
             tensors = {seed: cell.tensors(seed) for seed in missing}
-            episodes |= evaluate_members(cell.env, cell.spec, tensors, config=cell.config)
+            episodes |= selection_episodes(
+                env=cell.env, spaces=describe_env(cell.env), spec=cell.spec, members=tensors, config=cell.config
+            )
         return cell.publish(episodes, describe_evaluation(episodes))
 
     def _show(self, now: Progress, num_members: int) -> None:
@@ -229,8 +238,17 @@ class _EnvRun:
         )
         if time.monotonic() - self._logged_at >= LOG_EVERY_S:
             self._logged_at = time.monotonic()
-            self._context.log.info(now.describe())
+            self._context.log.info(_tell(now))
 
     def _fail(self, key: str, reason: object) -> None:
         self.failures[key] = str(reason)
         self._context.log.error(f"{key}: {reason}")
+
+
+def _tell(now: Progress) -> str:
+    left = "" if now.seconds_left is None else f", about {now.seconds_left:.0f} s left"
+    mean = "" if now.mean_return is None else f", mean return {now.mean_return:.1f}"
+    return (
+        f"{now.env}: {now.env_steps_done:,} of {now.env_steps_total:,} steps, {now.steps_per_s:,.0f} steps/s, "
+        f"{now.recipes_done} of {now.recipes_total} recipes done{mean}{left}"
+    )

@@ -8,7 +8,8 @@ import numpy as np
 
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
 from rl_assets.rl.evaluation import EpisodeRecords
-from rl_assets.rl.training import TrainedMember, TrainingPlan
+from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.rl.plan import TrainingPlan
 
 MAX_ROWS = 20
 
@@ -16,7 +17,8 @@ MAX_ROWS = 20
 def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) -> dict[str, Any]:
     """Numbers that chart over partitions, a short table of members, and a picture of the learning curve."""
     curves = {
-        f"seed {seed}": (member.history["env_steps"], member.history["mean_return"]) for seed, member in sorted(members.items())
+        f"seed {seed}": (member.history["env_steps"], member.history["mean_return"])
+        for seed, member in sorted(members.items())
     }
     picture = as_data_uri(learning_curve_svg(curves, title="Mean return of training episodes"))
     returns = [_last_known(member.history["mean_return"]) for member in members.values()]
@@ -26,7 +28,11 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
         "members": dg.MetadataValue.table(
             [
                 dg.TableRecord(
-                    {"seed": seed, "last_mean_return": _last_known(member.history["mean_return"]), "env_steps": member.env_steps}
+                    {
+                        "seed": seed,
+                        "last_mean_return": _last_known(member.history["mean_return"]),
+                        "env_steps": member.env_steps,
+                    }
                 )
                 for seed, member in sorted(members.items())[:MAX_ROWS]
             ]
@@ -35,7 +41,7 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
         "env_steps": sum(member.env_steps for member in members.values()),
         "steps_per_s": float(np.mean([member.steps_per_s for member in members.values()])),
         "wall_time_s": max(member.wall_time_s for member in members.values()),
-        "plan": dg.MetadataValue.json(plan.to_json()),
+        "plan": dg.MetadataValue.json(plan.summary()),
     }
 
 

@@ -62,7 +62,9 @@ def _materialized_dataset(
 
 
 def _describe(plan: SweepPlan) -> dict[str, object]:
-    rows = [dg.TableRecord({"hparam": key} | _highlights(recipe)) for key, recipe in list(plan.recipes.items())[:MAX_ROWS]]
+    rows = [
+        dg.TableRecord({"hparam": key} | _highlights(recipe)) for key, recipe in list(plan.recipes.items())[:MAX_ROWS]
+    ]
     return {
         "envs": ", ".join(plan.envs),
         "num_envs": len(plan.envs),
@@ -70,7 +72,9 @@ def _describe(plan: SweepPlan) -> dict[str, object]:
         "num_partitions": len(plan.envs) * len(plan.recipes),
         "num_members": plan.num_members,
         "seeds": ", ".join(map(str, plan.seeds)),
-        "total_steps": sum(recipe.total_timesteps for recipe in plan.recipes.values()) * len(plan.envs) * len(plan.seeds),
+        "total_steps": sum(recipe.total_timesteps for recipe in plan.recipes.values())
+        * len(plan.envs)
+        * len(plan.seeds),
         "recipes": dg.MetadataValue.table(rows),
         CELLS_KEY: dg.MetadataValue.json(cells_metadata(plan.envs, plan.recipes)),
     }

@@ -7,12 +7,12 @@ import dagster as dg
 
 from rl_assets.config.keys import short_hash
 from rl_assets.defs.partitions import SWEEPS, cell_key
+from rl_assets.errors import UnknownPartition
 from rl_assets.reports.sweep_report import SweepReport, sweep_report
 from rl_assets.resources.cells import read_plan
 from rl_assets.resources.configured import InputsResource, PagesResource
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.inputs import OutputScope
-from rl_assets.errors import UnknownPartition
 from rl_assets.statistics.gates import GateDecision
 from rl_assets.statistics.ranking import LeaderboardRow
 from rl_assets.store.bundles import load_history, member_seeds
@@ -29,7 +29,9 @@ from rl_assets.store.bundles import load_history, member_seeds
     kinds={"plotly"},
     description="One self-contained HTML page for a sweep: leaderboards with intervals, learning curves, speed, gate decisions.",
 )
-def sweep_reports(context: dg.AssetExecutionContext, inputs: InputsResource, pages: PagesResource) -> dg.MaterializeResult:
+def sweep_reports(
+    context: dg.AssetExecutionContext, inputs: InputsResource, pages: PagesResource
+) -> dg.MaterializeResult:
     """Gather what the sweep led to and render it."""
     sweep = context.partition_key
     with inputs.for_output("sweep_reports", sweep) as scope:
@@ -43,7 +45,8 @@ def sweep_reports(context: dg.AssetExecutionContext, inputs: InputsResource, pag
             metadata={
                 "num_recipes": len(report.plan.recipes),
                 "num_envs": len(report.plan.envs),
-                "champions": ", ".join(f"{env}: {entry['hparam']}" for env, entry in report.champions.items() if entry) or "none",
+                "champions": ", ".join(f"{env}: {entry['hparam']}" for env, entry in report.champions.items() if entry)
+                or "none",
                 "page": dg.MetadataValue.path(str(pages.write(f"sweep-{sweep}.html", page))),
             },
         )
@@ -64,11 +67,17 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
     for env in plan.envs:
         boards[env] = _read_board(scope, env, wanted=set(plan.recipes))
         gate = scope.find("gate_evaluations", env)
-        decisions[env] = [] if gate is None else [GateDecision.from_json(item) for item in scope.open(gate).artifact.facts["decisions"]]
+        decisions[env] = (
+            []
+            if gate is None
+            else [GateDecision.from_json(item) for item in scope.open(gate).artifact.facts["decisions"]]
+        )
         champion = scope.find("promoted_models", env)
-        champions[env] = None if champion is None else dict(scope.open(champion).artifact.facts) | {
-            "generation": champion.metadata["generation"]
-        }
+        champions[env] = (
+            None
+            if champion is None
+            else dict(scope.open(champion).artifact.facts) | {"generation": champion.metadata["generation"]}
+        )
         curves[env], speeds[env] = {}, {}
         for hparam in plan.recipes:
             trained = scope.find("trained_policies", cell_key(env, hparam))

@@ -25,7 +25,11 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     log = EventLog(context.instance)
     activity = Activity(context.instance, context.repository_def.asset_graph)
-    busy = {split_cell(key)[0] for asset in ("trained_policies", "policy_evaluations") for key in activity.partitions_in_work(asset)}
+    busy = {
+        split_cell(key)[0]
+        for asset in ("trained_policies", "policy_evaluations")
+        for key in activity.partitions_in_work(asset)
+    }
     busy |= activity.partitions_in_work("eval_leaderboards") | activity.partitions_in_work("gate_evaluations")
     boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
     envs = [env for env in context.instance.get_dynamic_partitions("env") if env not in busy]

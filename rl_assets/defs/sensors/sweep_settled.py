@@ -34,7 +34,11 @@ def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         envs = set(envs_of(sweep))
         was_tried = {env for env in envs if activity.was_requested(training_request(sweep, env))}
         is_done = not envs & busy and envs <= settled | was_tried and envs & settled
-        if is_done and not activity.was_requested(request) and sweep.partition not in activity.partitions_in_work("sweep_reports"):
+        if (
+            is_done
+            and not activity.was_requested(request)
+            and sweep.partition not in activity.partitions_in_work("sweep_reports")
+        ):
             requests.append(
                 dg.RunRequest(
                     run_key=request,
@@ -59,4 +63,8 @@ def _settled_envs(log: EventLog, demand: Demand) -> set[str]:
 
 
 def _is_decided(gate: Event | None, board: Event | None, log: EventLog) -> bool:
-    return gate is not None and answers(gate, board) and not awaits_promotion(gate, log.history("promoted_models", gate.partition))
+    return (
+        gate is not None
+        and answers(gate, board)
+        and not awaits_promotion(gate, log.history("promoted_models", gate.partition))
+    )

@@ -41,11 +41,11 @@ class PPO:
         self.config = configs[0]
         self._policies = policies
         self._seeds = seeds
-        flat, grad = policies.network.flat, policies.network.grad
-        members = policies.num_members
-        self._grad = grad
+        network = policies.network
         self.optimizer = PopulationAdam(
-            flat.view(members, -1), grad.view(members, -1), epsilon=[config.adam_epsilon for config in configs]
+            network.by_member,
+            network.grad.view_as(network.by_member),
+            epsilon=[config.adam_epsilon for config in configs],
         )
         self._discount = _column([config.discount for config in configs])
         self._trace_decay = _column([config.trace_decay for config in configs])
@@ -153,8 +153,7 @@ class PPO:
         )
         entropies = masked_mean(distribution.entropy(outputs, log_std), weights)
         losses = policy_losses - self._entropy_coefficient * entropies + self._value_coefficient * value_losses
-        self._grad.zero_()
-        losses.sum().backward()
+        network.backward(losses.sum())
         norms = self.optimizer.step(learning_rates=learning_rates, max_grad_norm=self._max_grad_norm, active=active)
         with torch.no_grad():
             log_probs = log_probs.detach()

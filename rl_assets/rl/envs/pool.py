@@ -63,7 +63,8 @@ class EnvironmentPool:
         Raises:
             EnvironmentFault: EnvPool failed, or returned something of another shape.
         """
-        observations, _ = self._guard("be reset", self._pool.reset)
+        with without_box_warnings():
+            observations, _ = self._guard("be reset", self._pool.reset)
         self._was_done = np.zeros(self.num_envs, dtype=bool)
         self._is_reset = True
         return self._check_observations(observations)

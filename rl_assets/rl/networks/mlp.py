@@ -123,7 +123,7 @@ class StackedMLP:
 
     Attributes:
         flat: `[2P, tower_size]` float32; every parameter of every member. Writing here changes the network.
-        grad: the same shape; filled by backward passes through `forward`.
+        grad: the same shape; filled by `backward`.
     """
 
     def __init__(self, shape: MLPShape, members: Sequence[Mapping[str, np.ndarray]]) -> None:
@@ -131,7 +131,8 @@ class StackedMLP:
         self.num_members = len(members)
         self.flat = torch.zeros(2 * self.num_members, shape.tower_size)
         self.grad = torch.zeros_like(self.flat)
-        self._leaves = {block.name: self._leaf(block) for block in shape.blocks}
+        self._leaves = {block.name: self._view(self.flat, block).requires_grad_() for block in shape.blocks}
+        self._gradients = [self._view(self.grad, block) for block in shape.blocks]
         for index, tensors in enumerate(members):
             self._write(index, tensors)
 
@@ -154,6 +155,13 @@ class StackedMLP:
         towers = hidden.view(members, 2, rows, hidden.shape[-1])
         return towers[:, 0, :, : self.shape.num_outputs], towers[:, 1, :, 0]
 
+    def backward(self, loss: Tensor) -> None:
+        """Fill `grad` with the gradient of a scalar loss that came of `forward` and `log_std`."""
+        for target, gradient in zip(
+            self._gradients, torch.autograd.grad(loss, list(self._leaves.values())), strict=True
+        ):
+            target.copy_(gradient)
+
     def log_std(self) -> Tensor:
         """`[members, 1, num_outputs]` log standard deviations of continuous actions."""
         return self._leaves["log_std"][::2, :, : self.shape.num_outputs]
@@ -173,22 +181,17 @@ class StackedMLP:
         source = self.flat if flat is None else flat.view_as(self.flat)
         return {name: np.ascontiguousarray(view.numpy().T) for name, view in self._member_views(source, index)}
 
-    def _leaf(self, block: Block) -> Tensor:
-        leaf = self._view(self.flat, block).requires_grad_()
-        leaf.grad = self._view(self.grad, block)
-        return leaf
-
     def _view(self, flat: Tensor, block: Block) -> Tensor:
         part = flat[:, block.offset : block.offset + block.rows * block.columns]
         return part.unflatten(1, (block.rows, block.columns)).detach()
 
     def _write(self, index: int, tensors: Mapping[str, np.ndarray]) -> None:
         for name, target in self._member_views(self.flat, index):
-            shape = tuple(target.T.shape)
+            shape = tuple(reversed(target.shape))
             if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != np.float32:
                 got = f"{tensors[name].dtype} {tensors[name].shape}" if name in tensors else "missing"
                 raise ValueError(f"parameter '{name}' is {got}: expected float32 {shape}")
-            target.copy_(torch.from_numpy(np.ascontiguousarray(tensors[name].T)))
+            target.copy_(torch.from_numpy(tensors[name].T.copy()))
 
     def _member_views(self, flat: Tensor, index: int) -> list[tuple[str, Tensor]]:
         """(name, unpadded view) of each parameter of one member, weights as `[inputs, outputs]`."""

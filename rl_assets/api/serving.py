@@ -1,0 +1,59 @@
+"""Loading champions: the exact weights that each environment serves."""
+
+from typing import Any
+
+import numpy as np
+
+from rl_assets.api.installation import Installation
+from rl_assets.config.environment import EnvConfig
+from rl_assets.errors import UnknownPartition
+from rl_assets.resources.inputs import Inputs
+from rl_assets.rl.policy import Policy, load_policy
+from rl_assets.rl.seeding import Purpose, gate_seeds
+from rl_assets.rl.trials import first_episodes
+from rl_assets.store.artifacts import Artifact
+from rl_assets.store.bundles import promoted_member
+from rl_assets.store.objects import ObjectStore
+
+
+def load_champions(installation: Installation) -> dict[str, Policy]:
+    """Load the champion of every environment that has one.
+
+    Returns:
+        Env key -> policy, whose `act(observations)` gives an action for each observation.
+
+    Raises:
+        CorruptObject: the bytes of a champion are not those that were promoted.
+    """
+    return {
+        env: load_policy(*promoted_member(_champion_artifact(installation, env)))
+        for env in installation.log.latest_ids("promoted_models")
+    }
+
+
+def audit_champion(installation: Installation, env: str, *, num_episodes: int = 100, audit: int = 0) -> dict[str, Any]:
+    """Play held-out episodes that nothing has ever been decided on with the champion of an environment.
+
+    Args:
+        installation: where.
+        env: env key.
+        num_episodes: each the first of its own stream.
+        audit: number of the audit; another number gives other episodes.
+
+    Raises:
+        UnknownPartition: nothing was promoted there yet.
+    """
+    artifact = _champion_artifact(installation, env)
+    seeds = gate_seeds(env_key=env, question=f"audit {audit}", num_envs=num_episodes, purpose=Purpose.AUDIT)
+    config = EnvConfig.model_validate(artifact.facts["env"])
+    records = first_episodes(config, [promoted_member(artifact)], seeds=seeds, deterministic=True)[0]
+    return {"env": env, "num_episodes": num_episodes, "mean_return": float(np.mean(records.returns))}
+
+
+def _champion_artifact(installation: Installation, env: str) -> Artifact:
+    event = installation.log.latest("promoted_models", env)
+    if event is None:
+        raise UnknownPartition(f"no champion for env '{env}': run a sweep whose best policy passes its gates first")
+    inputs = Inputs(log=installation.log, store=ObjectStore(installation.home.store_url))
+    with inputs.for_output("serving", env) as scope:
+        return scope.open(event).artifact
