@@ -8,7 +8,7 @@ import numpy as np
 
 from rl_assets.statistics.ranking import LeaderboardRow
 
-_WIDEST = 1e150
+_WIDEST, _NARROWEST = 1e150, 1e-150
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -22,7 +22,8 @@ class Axis:
 
     def fraction(self, value: float) -> float:
         """Where a value stands: 0 at the low end, 1 at the high end, cut to that range."""
-        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+        inside = min(self.high, max(self.low, float(value)))
+        return (inside - self.low) / (self.high - self.low)
 
     def holds(self, value: float) -> bool:
         """Whether a value lies on the axis."""
@@ -39,8 +40,8 @@ def axis_over(values: Iterable[float], *, num_ticks: int = 5, margin: float = 0.
     """
     known = [min(_WIDEST, max(-_WIDEST, float(value))) for value in values if math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    if high - low <= 1e-12 * max(abs(low), abs(high)):
-        pad = 0.05 * abs(low) or 0.5
+    if high - low <= max(_NARROWEST, 1e-12 * max(abs(low), abs(high))):
+        pad = 0.05 * abs(low) if abs(low) > _NARROWEST else 0.5
         low, high = low - pad, high + pad
     pad = margin * (high - low)
     low, high = low - pad, high + pad
@@ -64,9 +65,9 @@ def standings_axis(rows: Sequence[LeaderboardRow]) -> Axis:
 
 
 def _round_step(rough: float) -> float:
-    """The smallest of 1, 2, 2.5 and 5 times a power of ten that is not below the rough step."""
+    """Of 1, 2, 2.5 and 5 times a power of ten the one nearest to the rough step, by ratio."""
     power = 10.0 ** math.floor(math.log10(rough))
-    return next(factor * power for factor in _STEPS if factor * power >= rough * (1 - 1e-9))
+    return min((factor * power for factor in _STEPS), key=lambda step: abs(math.log(step / rough)))
 
 
 def _tidy(value: float) -> float:

@@ -56,7 +56,7 @@ def learning_curve_svg(
         return "".join([*parts, "</svg>"])
     limit = max(8, min(120, _POINTS // len(drawn)))
     thinned = {name: thin_curve(*points, max_points=limit) for name, points in drawn.items()}
-    across = axis_over([0.0, *(float(end) for x, _ in thinned.values() for end in (x[0], x[-1]))], num_ticks=4)
+    across = axis_over([0.0, *(float(end) for x, _ in thinned.values() for end in (x.min(), x.max()))], num_ticks=4)
     up = axis_over([float(end) for _, y in thinned.values() for end in (y.min(), y.max())], num_ticks=4, margin=0.04)
     frame = _Frame(across=across, up=up, width=width, height=height)
     parts += [*frame.grid(), _legend(list(drawn), len(known) - len(drawn), width=width)]
@@ -105,6 +105,11 @@ class _Frame:
 
 def _legend(names: list[str], num_left_out: int, *, width: int) -> str:
     """Name the curves as far as one line holds them, and count the rest."""
+    if len(names) > len(_COLORS):
+        told = (
+            f"the first {len(names)} of {len(names) + num_left_out} curves" if num_left_out else f"{len(names)} curves"
+        )
+        return f'<text x="14" y="39.5" fill="#55555c">{told}</text>'
     parts: list[str] = []
     x, shown = 14.0, 0
     for position, name in enumerate(names):
@@ -117,9 +122,8 @@ def _legend(names: list[str], num_left_out: int, *, width: int) -> str:
             f'<text x="{x + 14:g}" y="39.5" fill="#55555c">{escape(text)}</text>'
         )
         x, shown = x + needed, shown + 1
-    rest = len(names) - shown + num_left_out
-    if rest:
-        parts.append(f'<text x="{x:g}" y="39.5" fill="#85858c">{f"+{rest}" if shown else f"{rest} curves"}</text>')
+    if shown < len(names):
+        parts.append(f'<text x="{x:g}" y="39.5" fill="#85858c">+{len(names) - shown}</text>')
     return "".join(parts)
 
 

@@ -1,5 +1,6 @@
 """One environment's part of a sweep's report: leaderboard, learning curves, speed, gates and champion."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -64,8 +65,8 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
     missing = [hparam for hparam in results.recipes if hparam not in evaluated]
     if not results.rows:
         return notice(
-            f"No evaluations yet: of the {count_of(len(results.recipes), 'recipe')} asked for, none has been evaluated "
-            f"in {results.env}, so there is no leaderboard."
+            f"No evaluations yet in {results.env}, so there is no leaderboard: "
+            f"the sweep asks for {count_of(len(results.recipes), 'recipe')}."
         )
     names = ", ".join(styles[hparam].label for hparam in missing[:MAX_NAMED])
     more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
@@ -116,7 +117,8 @@ def _learning(results: EnvResults, styles: Mapping[str, RecipeStyle], *, place: 
 
 
 def _speed(results: EnvResults, styles: Mapping[str, RecipeStyle], *, place: str, figures: dict[str, Figure]) -> str:
-    known = {hparam: speed for hparam in results.recipes if (speed := results.speeds.get(hparam)) is not None}
+    speeds = {hparam: results.speeds.get(hparam) for hparam in results.recipes}
+    known = {hparam: speed for hparam, speed in speeds.items() if speed is not None and math.isfinite(speed)}
     if not known:
         return ""
     ordered = sorted(known, key=lambda hparam: styles[hparam].is_muted)[:MAX_SPEED_BARS]

@@ -10,7 +10,7 @@ from rl_assets.reports.recipe_styles import RecipeStyle
 from rl_assets.reports.seed_bands import SeedBand
 
 Figure = dict[str, Any]
-MAX_LABEL = 26
+MAX_LABEL = 22
 
 
 def learning_curves(bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeStyle]) -> Figure:
@@ -46,10 +46,11 @@ def training_speeds(speeds: Mapping[str, float], styles: Mapping[str, RecipeStyl
             "textposition": "auto",
             "insidetextanchor": "end",
             "textangle": 0,
+            "constraintext": "none",
             "hovertemplate": "%{x:,.0f} steps/s<extra>%{fullData.name}</extra>",
             "marker": {"color": f"var(--{styles[hparam].color})", "cornerradius": 3},
-            "insidetextfont": {"color": "var(--card)"},
-            "outsidetextfont": {"color": "var(--ink-soft)"},
+            "insidetextfont": {"color": "var(--card)", "size": 12},
+            "outsidetextfont": {"color": "var(--ink-soft)", "size": 12},
         }
         for position, (hparam, speed) in enumerate(speeds.items())
     ]
@@ -108,7 +109,7 @@ def _layout(*, height: int, x_title: str, y_title: str) -> dict[str, Any]:
     font = {"size": 12.5, "color": "var(--ink-soft)"}
     return {
         "height": height,
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 48},
+        "margin": {"l": 8, "r": 12, "t": 30, "b": 48},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "showlegend": False,

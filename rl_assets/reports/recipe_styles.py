@@ -5,9 +5,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rl_assets.config.canonical import short_number
+from rl_assets.config.recipe import Recipe
+
 NUM_COLORS = 8
 """More colours cannot be told apart; `page.css` defines each for the light and the dark scheme."""
 MUTED = "series-muted"
+_SHORT_NAMES = {"learning_rate": "lr", "total_timesteps": "steps", "num_envs": "envs", "hidden_sizes": "hidden"}
+_SEPARATOR = "\N{NO-BREAK SPACE}· "
 _WORDS = re.compile(r"-(?=[A-Za-z_]+=)")
 _HASH = re.compile(r"-([0-9a-f]{10})$")
 
@@ -17,7 +22,7 @@ class RecipeStyle:
     """One recipe's look."""
 
     label: str
-    """Short name: the words of the key that differ between the recipes shown together."""
+    """Short name: what differs between the recipes shown together."""
     color: str
     """Name of a colour in `page.css`, without the leading dashes."""
 
@@ -28,19 +33,19 @@ class RecipeStyle:
 
 
 def recipe_styles(
-    hparams: Sequence[str], *, highlighted: Sequence[str] | None = None, muted: Sequence[str] = ()
+    recipes: Mapping[str, Recipe], *, highlighted: Sequence[str] | None = None, others: Sequence[str] = ()
 ) -> dict[str, RecipeStyle]:
     """Give each recipe a label and a colour; equal arguments give equal looks.
 
     Args:
-        hparams: keys in the order in which they are listed.
+        recipes: hparam -> recipe, in the order in which they are listed; labels name the fields that differ.
         highlighted: those that may have a colour of their own when there are more than `NUM_COLORS`, most deserving
             first; the order of listing where it is not given.
-        muted: further keys, which never have a colour of their own and are named by all of their words.
+        others: further hparams, never coloured, whose recipes are not at hand.
     """
-    labels = _distinct(_telling(hparams) | {hparam: _readable(hparam) for hparam in muted})
-    chosen = set(list(dict.fromkeys(highlighted if highlighted is not None else hparams))[:NUM_COLORS])
-    colored = hparams if len(hparams) <= NUM_COLORS else [hparam for hparam in hparams if hparam in chosen]
+    labels = _distinct(_differing_fields(recipes) | {hparam: _SEPARATOR.join(_words(hparam)) for hparam in others})
+    chosen = set(list(dict.fromkeys(recipes if highlighted is None else highlighted))[:NUM_COLORS])
+    colored = [hparam for hparam in recipes if len(recipes) <= NUM_COLORS or hparam in chosen]
     colors = {hparam: f"series-{position}" for position, hparam in enumerate(colored, start=1)}
     return {hparam: RecipeStyle(label=label, color=colors.get(hparam, MUTED)) for hparam, label in labels.items()}
 
@@ -48,31 +53,57 @@ def recipe_styles(
 def recipe_labels(hparams: Iterable[str]) -> dict[str, str]:
     """Shorten keys to what sets them apart: `ppo-lr=0.003-steps=50000-1f0c9a3b2e` becomes `lr=0.003`.
 
-    Labels are unique: where the readable words agree, a piece of the key's hash is added.
+    Labels are unique: where the readable words agree, the key's hash is added.
     """
-    return _distinct(_telling(hparams))
-
-
-def _telling(hparams: Iterable[str]) -> dict[str, str]:
-    """The words of each key that not all of them share; all words where nothing else is left."""
     words = {hparam: _words(hparam) for hparam in hparams}
     shared = set.intersection(*(set(parts) for parts in words.values())) if len(words) > 1 else set()
-    return {
-        hparam: " · ".join([part for part in parts if part not in shared] or parts) for hparam, parts in words.items()
+    return _distinct(
+        {
+            hparam: _SEPARATOR.join([part for part in parts if part not in shared] or parts)
+            for hparam, parts in words.items()
+        }
+    )
+
+
+def _differing_fields(recipes: Mapping[str, Recipe]) -> dict[str, str]:
+    """Name the fields in which recipes differ; the words of the key where there is one recipe or no difference."""
+    fields = {
+        hparam: {
+            **recipe.algorithm.model_dump(),
+            **recipe.network.model_dump(),
+            **recipe.model_dump(exclude={"algorithm", "network"}),
+        }
+        for hparam, recipe in recipes.items()
     }
+    names = dict.fromkeys(name for values in fields.values() for name in values)
+    varied = [name for name in names if len({repr(values.get(name)) for values in fields.values()}) > 1]
+    return {
+        hparam: _SEPARATOR.join(
+            [f"{_SHORT_NAMES.get(name, name)}={_spell(values.get(name))}" for name in varied] or _words(hparam)
+        )
+        for hparam, values in fields.items()
+    }
+
+
+def _spell(value: object) -> str:
+    """Write a value as partition keys do."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "x".join(_spell(part) for part in value)
+    return short_number(value) if isinstance(value, int | float) else str(value)
 
 
 def _distinct(labels: Mapping[str, str]) -> dict[str, str]:
     uses = Counter(labels.values())
-    return {hparam: label if uses[label] == 1 else f"{label} · {_ending(hparam)}" for hparam, label in labels.items()}
+    return {
+        hparam: label if uses[label] == 1 else f"{label}{_SEPARATOR}{_ending(hparam)}"
+        for hparam, label in labels.items()
+    }
 
 
 def _words(hparam: str) -> list[str]:
     return _WORDS.split(_HASH.sub("", hparam))
-
-
-def _readable(hparam: str) -> str:
-    return " · ".join(_words(hparam))
 
 
 def _ending(hparam: str) -> str:

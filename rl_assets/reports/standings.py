@@ -122,7 +122,7 @@ def standings_table(
 
 
 def _dot_row(row: LeaderboardRow, style: RecipeStyle, axis: Axis, decimals: int, *, is_strong: bool) -> str:
-    marks = [f'<line class="grid" x1="{_x(axis, t)}" x2="{_x(axis, t)}" y1="0" y2="34"/>' for t in axis.ticks]
+    marks = [f'<line class="grid" x1="{_x(axis, t)}" x2="{_x(axis, t)}" y1="-6" y2="40"/>' for t in axis.ticks]
     if row.ci_low is not None and row.ci_high is not None:
         marks.append(
             f'<line class="whisker" x1="{_x(axis, row.ci_low)}" x2="{_x(axis, row.ci_high)}" y1="17" y2="17"/>'

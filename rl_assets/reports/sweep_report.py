@@ -97,7 +97,7 @@ def _styles(report: SweepReport) -> dict[str, RecipeStyle]:
             else:
                 strangers[row.hparam] = None
     best_first = sorted(recipes, key=lambda hparam: float(np.mean(ranks[hparam])) if ranks[hparam] else float("inf"))
-    return recipe_styles(recipes, highlighted=best_first, muted=sorted(strangers))
+    return recipe_styles(report.plan.recipes, highlighted=best_first, others=sorted(strangers))
 
 
 def _summary(report: SweepReport) -> str:
@@ -116,11 +116,12 @@ def _summary(report: SweepReport) -> str:
     ]
     if not evaluated:
         return f"{asked} No environment has been evaluated yet."
+    have = "has" if len(evaluated) == 1 else "have"
     state = (
-        "All have" if len(evaluated) == len(plan.envs) else f"{len(evaluated)} of {len(plan.envs)} environments have"
+        f"{len(evaluated)} of {len(plan.envs)} environments {have}" if len(evaluated) < len(plan.envs) else "All have"
     )
     if len(plan.envs) == 1:
-        return f"{asked} The candidate {told[verdicts[0]]}."
+        return f"{asked} Its candidate {told[verdicts[0]] if verdicts[0] else 'has not been judged yet'}."
     return f"{asked} {state} been evaluated; of the candidates {_joined(parts)}."
 
 

@@ -36,7 +36,8 @@ def value_loss(
         values: `[members, rows]` float32, under the current critic.
         old_values: `[members, rows]` float32, under the critic that acted.
         returns: `[members, rows]` float32 targets.
-        clip_coefficient: how far a value may move before its gradient stops, a number or `[members, 1]`; None: no limit.
+        clip_coefficient: how far a value may move before its gradient stops, a number or `[members, 1]`; None: as far
+            as it likes.
 
     Returns:
         `[members, rows]` 0.5 (V - R)^2, with a limit 0.5 max((V - R)^2, (V_old + clip(V - V_old) - R)^2).

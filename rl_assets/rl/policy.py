@@ -98,7 +98,8 @@ class PolicyStack:
 
         Args:
             observations: `[members, num_envs, observation_size]` float32.
-            noise: `[members, num_envs, num_outputs]` float32 as the distribution draws it; None: the most likely action.
+            noise: `[members, num_envs, num_outputs]` float32 as the distribution draws it; None: the most likely
+                actions.
 
         Returns:
             `[members * num_envs]` int64, or `[members * num_envs, action_size]` float32, for `EnvironmentPool.step`.

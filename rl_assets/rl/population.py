@@ -100,9 +100,7 @@ class _Population:
             configs=[member.recipe.algorithm for member in members],
             seeds=[member.seed for member in members],
         )
-        self._rollout = Rollout.empty(
-            self._policies, num_steps=self._config.num_steps, num_envs=self._config.num_envs
-        )
+        self._rollout = Rollout.empty(self._policies, num_steps=self._config.num_steps, num_envs=self._config.num_envs)
         self._moments = [RunningMoments.empty(size) for _ in members]
         self._scalers = [RewardScaler.empty(self._config.num_envs) for _ in members]
         self._history: list[list[dict[str, float]]] = [[] for _ in members]

@@ -47,7 +47,7 @@ def gae(
         ("valid", valid),
     ):
         if tensor.shape != rewards.shape:
-            raise ValueError(f"{name} have shape {tuple(tensor.shape)}: expected {tuple(rewards.shape)}, as rewards have")
+            raise ValueError(f"{name} have shape {tuple(tensor.shape)}: expected the rewards' {tuple(rewards.shape)}")
     for name, coefficient in (("discount", discount), ("trace_decay", trace_decay)):
         tensor = torch.as_tensor(coefficient)
         if not ((tensor >= 0) & (tensor <= 1)).all():

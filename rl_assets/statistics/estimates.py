@@ -5,7 +5,9 @@ an empty sample, NaN and infinity with a `ValueError`: a failure is not a score.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from scipy.special import stdtrit
 LARGEST = 1e150
 """Numbers of larger size have squares that overflow."""
 
-Sample = npt.ArrayLike
+Sample = Sequence[float] | npt.NDArray[Any]
 Values = npt.NDArray[np.float64]
 
 

@@ -57,7 +57,7 @@ def decode_tensors(data: bytes, *, source: str) -> dict[str, npt.NDArray[Any]]:
         raise CorruptObject(
             f"{source} is not a readable safetensors file ({error}): restore it from a backup or materialize it again"
         ) from error
-    return {name: tensors[name].copy() for name in sorted(tensors)}
+    return {name: tensors[name] for name in sorted(tensors)}
 
 
 def encode_table(columns: Mapping[str, npt.NDArray[Any] | Sequence[Any]]) -> bytes:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rl_assets.errors import LineageError, UnknownPartition
 from rl_assets.lineage.graph import LineageGraph
-from rl_assets.lineage.records import InputRecord, Materialization
+from rl_assets.lineage.records import InputRecord, Materialization, Role
 
 ALICE, BOB = "c-00000000aa.d1", "c-00000000bb.d1"
 ASSETS = ["datasets", "sweep_configs", "trained_policies", "policy_evaluations", "eval_leaderboards", "promoted_models"]
@@ -23,9 +23,13 @@ def made(event_id: int, asset: str, partition: str | None, *read: Materializatio
     )
 
 
-def as_input(event: Materialization) -> InputRecord:
+def as_input(event: Materialization, role: Role = "data") -> InputRecord:
     return InputRecord(
-        asset=event.asset, partition=event.partition, event_id=event.event_id, data_version=event.data_version
+        asset=event.asset,
+        partition=event.partition,
+        event_id=event.event_id,
+        data_version=event.data_version,
+        role=role,
     )
 
 
@@ -239,8 +243,61 @@ def test_records_that_read_each_other_do_not_hang():
     assert ids(graph.ancestors(1)) == [2]
 
 
+def promotion_decided_on_evidence() -> LineageGraph:
+    """Alice's policy is promoted over Bob's: the leaderboard saw both, the champion holds Alice's data alone."""
+    alice, bob = made(1, "datasets", ALICE), made(2, "datasets", BOB)
+    policies = [made(3, "trained_policies", "Pong-v5|a", alice), made(4, "trained_policies", "Pong-v5|b", bob)]
+    board = made(5, "eval_leaderboards", "Pong-v5", *policies)
+    champion = Materialization(
+        asset="promoted_models",
+        partition="Pong-v5",
+        event_id=6,
+        data_version="v6",
+        inputs=(as_input(board, "evidence"), as_input(policies[0])),
+    )
+    tuned = made(7, "trained_policies", "Pong-v5|tuned", champion)
+    return LineageGraph.build([alice, bob, *policies, board, champion, tuned])
+
+
+def test_evidence_that_informed_a_decision_passes_no_data_on():
+    graph = promotion_decided_on_evidence()
+    assert ids(graph.client_query([ALICE])["materializations"]) == [1, 3, 5, 6, 7]
+    bobs = graph.client_query([BOB])
+    assert ids(bobs["materializations"]) == [2, 4, 5]
+    assert (bobs["promoted"], bobs["possibly_affected"]) == ([], [])
+    assert ids(graph.descendants("datasets", BOB)) == [4, 5]
+
+
+def test_a_trace_shows_the_evidence_of_its_own_decision_but_not_what_that_stands_on():
+    graph = promotion_decided_on_evidence()
+    assert ids(graph.trace(6).steps) == [6, 5, 3, 1]
+    assert ids(graph.trace(7).steps) == [7, 6, 3, 1]
+
+
+def test_what_was_read_both_as_evidence_and_as_data_is_data():
+    data = made(1, "datasets", ALICE)
+    policy = Materialization(
+        asset="trained_policies",
+        partition="Pong-v5|a",
+        event_id=2,
+        data_version="v2",
+        inputs=(as_input(data, "evidence"), as_input(data)),
+    )
+    assert ids(LineageGraph.build([data, policy]).client_query([ALICE])["materializations"]) == [1, 2]
+
+
+def test_evidence_that_is_gone_leaves_no_doubt_about_the_data_but_a_gap_in_the_trace():
+    gone = as_input(made(1, "eval_leaderboards", "Pong-v5"), "evidence")
+    champion = Materialization(
+        asset="promoted_models", partition="Pong-v5", event_id=2, data_version="v2", inputs=(gone,)
+    )
+    graph = LineageGraph.build([champion])
+    assert graph.client_query([ALICE])["possibly_affected"] == []
+    assert graph.trace(2).missing == (gone,)
+
+
 @st.composite
-def logs(draw: st.DrawFn) -> list[Materialization]:
+def logs(draw: st.DrawFn, *, roles: tuple[Role, ...] = ("data",)) -> list[Materialization]:
     """Random logs: a few partitions made again and again, from anything before, something missing, or unknown."""
     events: list[Materialization] = []
     for event_id in range(1, draw(st.integers(1, 25)) + 1):
@@ -251,7 +308,7 @@ def logs(draw: st.DrawFn) -> list[Materialization]:
             events.append(unrecorded(event_id, asset, partition))
             continue
         read = draw(st.lists(st.sampled_from(events), max_size=3, unique_by=id)) if events else []
-        inputs = [] if asset == "datasets" else [as_input(event) for event in read]
+        inputs = [] if asset == "datasets" else [as_input(event, draw(st.sampled_from(roles))) for event in read]
         if asset != "datasets" and draw(st.integers(0, 9)) == 0:
             wrong = draw(st.sampled_from(["gone", "renamed", "gone dataset"]))
             if wrong == "gone":
@@ -287,6 +344,8 @@ def obvious_closure(log: list[Materialization], keys: set[str]) -> tuple[set[int
                 possibly.add(event.event_id)
                 continue
             for record in event.inputs:
+                if record.role == "evidence":
+                    continue
                 source = events.get(record.event_id)
                 is_known = source is not None and as_input(source) == record
                 if record.asset == "datasets" and record.partition in keys:
@@ -300,7 +359,7 @@ def obvious_closure(log: list[Materialization], keys: set[str]) -> tuple[set[int
     return affected, possibly - affected
 
 
-@given(log=logs(), keys=st.sets(st.sampled_from([ALICE, BOB, "c-00000000aa.d2"])))
+@given(log=logs(roles=("data", "data", "evidence")), keys=st.sets(st.sampled_from([ALICE, BOB, "c-00000000aa.d2"])))
 @settings(max_examples=500, deadline=None)
 def test_a_client_query_agrees_with_the_slow_obvious_closure(log: list[Materialization], keys: set[str]):
     answer = LineageGraph.build(log).client_query(keys)

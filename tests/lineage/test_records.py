@@ -31,8 +31,27 @@ def test_reading_nothing_and_recording_nothing_are_two_things():
     assert nothing != unrecorded
 
 
-def test_an_input_survives_json():
-    assert InputRecord.from_json(json.loads(json.dumps(READ.to_json()))) == READ
+@pytest.mark.parametrize("role", ["data", "evidence"])
+def test_an_input_survives_json(role):
+    record = InputRecord(asset="a", partition=None, event_id=1, data_version="v", role=role)
+    assert InputRecord.from_json(json.loads(json.dumps(record.to_json()))) == record
+
+
+def test_an_input_is_data_unless_somebody_says_otherwise():
+    assert READ.role == "data"
+
+
+def test_the_identity_of_an_input_is_the_summary_of_what_was_read():
+    source = Materialization(
+        asset="datasets", partition="c-00000000aa.d1", event_id=1, data_version="v1", inputs=(), facts={"x": 1}
+    )
+    assert READ.identity() == source.summary()
+
+
+@pytest.mark.parametrize("role", ["", "Data", None, "decision"])
+def test_a_role_that_is_neither_data_nor_evidence_is_refused(role):
+    with pytest.raises(LineageError, match=f"role {role!r} is neither data nor evidence"):
+        InputRecord.from_json(READ.to_json() | {"role": role})
 
 
 def test_a_summary_is_what_queries_list():

@@ -25,7 +25,7 @@ def test_every_field_of_a_row_worked_by_hand():
     (row,) = rank_policies(
         {
             "a": CellEpisodes(
-                returns=[[1, 3], [5, 5], [3, 3], [8, 8]],
+                returns=[[1, 3], [5, 5], [3, 3], [4, 12]],
                 lengths=[[10, 30], [50, 50], [30, 30], [80, 80]],
             )
         }
@@ -35,8 +35,8 @@ def test_every_field_of_a_row_worked_by_hand():
     assert row.mean_return == 4.5
     assert row.iqm == 4.0
     assert row.worst_seed_return == 2.0
-    # episodes 1 3 5 5 3 3 8 8 around 4.5: 12.25 + 2.25 + .25 + .25 + 2.25 + 2.25 + 12.25 + 12.25 = 44, over 7
-    assert row.std_return == pytest.approx(math.sqrt(44 / 7))
+    # episodes 1 3 5 5 3 3 4 12 around 4.5: 12.25 + 2.25 + .25 + .25 + 2.25 + 2.25 + .25 + 56.25 = 76, over 7
+    assert row.std_return == pytest.approx(math.sqrt(76 / 7))
     assert row.cvar10 == 1.0
     # standard deviation of the seed means is the root of 7, t(3) at 0.975 is 3.182446
     margin = 3.182446 * math.sqrt(7) / 2

@@ -143,6 +143,20 @@ def test_damaged_table_bytes_raise_nothing_but_corrupt_object(position: int, bit
         return
 
 
+@given(position=st.integers(0, 3000), bit=st.integers(0, 7))
+@settings(max_examples=80, deadline=None)
+def test_damaged_values_of_a_table_are_never_returned(position: int, bit: int):
+    columns = {"return": np.random.default_rng(0).normal(size=400), "seed": np.arange(400)}
+    data = bytearray(encode_table(columns))
+    assert len(data) > 3500
+    data[position] ^= 1 << bit
+    try:
+        decoded = decode_table(bytes(data), source="test")
+    except CorruptObject:
+        return
+    assert all(same_bits(decoded[name], columns[name]) for name in columns)
+
+
 def test_another_process_writes_the_same_bytes():
     script = (
         "import hashlib, numpy as np; from rl_assets.store.tensors import encode_table, encode_tensors;"

@@ -88,7 +88,7 @@ def policies(
         if EVALUATED in context.selected_asset_keys:
             env_run.evaluate(cells)
         failures |= env_run.failures
-    training.board().clear(context.run_id)
+    training.board().clear(context.run.run_id)
     if failures:
         raise dg.Failure(
             description=f"{len(failures)} of the asked-for partitions did not finish; all others are materialized:\n"
@@ -225,7 +225,7 @@ class _EnvRun:
 
     def _show(self, now: Progress, num_members: int) -> None:
         self._training.board().write(
-            self._context.run_id,
+            self._context.run.run_id,
             f"{self._env}: {num_members} members",
             {
                 "env": self._env,

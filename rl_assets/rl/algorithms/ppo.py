@@ -102,8 +102,9 @@ class PPO:
             trace_decay=self._trace_decay,
         )
         num_samples = advantages[:, 0].numel()
-        # One blank row at least, for minibatches that the kernels' row multiple does not divide.
-        rows = pad_rows(num_samples if num_samples // self.config.num_minibatches % pad_rows(1) == 0 else num_samples + 1)
+        minibatch_size = num_samples // self.config.num_minibatches
+        # A blank row to fill minibatches up with, where the kernels' row multiple does not divide them.
+        rows = pad_rows(num_samples + (minibatch_size != pad_rows(minibatch_size)))
         actions = _by_member(rollout.actions[:, :, : rollout.num_envs], rows)
         distribution, network = self._policies.distribution, self._policies.network
         with torch.no_grad():

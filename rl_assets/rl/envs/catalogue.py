@@ -42,7 +42,9 @@ def resolve_env_id(name: str) -> str:
         return versions[int(match["version"])]
     near = sorted(versions.values(), reverse=True) or _nearest(stem)
     hint = f"did you mean {' or '.join(near[:3])}?" if near else "`envpool.list_all_envs()` lists them"
-    raise UnknownEnvironment(f"env '{name[:80]}' is not known: expected one of EnvPool's {len(known_env_ids())} ids; {hint}")
+    raise UnknownEnvironment(
+        f"env '{name[:80]}' is not known: expected one of EnvPool's {len(known_env_ids())} ids; {hint}"
+    )
 
 
 def describe_env(env: EnvConfig) -> EnvSpaces:

@@ -43,7 +43,7 @@ def load_spec(env_id: str, options: dict[str, OptionValue] | None = None) -> Any
             return import_envpool().make_spec(env_id, **(options or {}))
     except Exception as error:
         raise UnsupportedEnvironment(
-            f"env '{env_id}' cannot be loaded on this machine ({first_line(error)}): choose another environment or options"
+            f"env '{env_id}' cannot be loaded on this machine ({first_line(error)}): choose another or other options"
         ) from error
 
 

@@ -18,7 +18,16 @@ MANAGED_OPTIONS = {
     "base_path": "assets come from the installed package",
     "reward_threshold": "set the sweep's gates",
     "task": "it is part of the environment's id",
+    "task_name": "it is part of the environment's id",
     "env_name": "it is part of the environment's id",
+    "adroit_task": "it is part of the environment's id",
+    "xml_file": "a model that does not fit the environment corrupts memory",
+    "obs_dim": "it follows from the environment",
+    "action_dim": "it follows from the environment",
+    "qpos_dim": "it follows from the environment",
+    "qvel_dim": "it follows from the environment",
+    "reset_dim": "it follows from the environment",
+    "constraint_obs_dim": "it follows from the environment",
     "from_pixels": "policies see flat vectors",
     "render_mode": "training does not render",
     "render_env_id": "training does not render",
@@ -28,7 +37,8 @@ MANAGED_OPTIONS = {
 }
 """Options that are refused because something else decides them, and what does."""
 
-POSITIVE_OPTIONS = frozenset({"max_episode_steps", "frame_skip", "frame_stack", "stack_num", "img_height", "img_width"})
+POSITIVE_OPTIONS = frozenset({"max_episode_steps", "frame_skip", "frame_stack", "action_repeat"})
+"""Whole numbers that EnvPool takes below 1 without complaint, and then misbehaves."""
 
 
 def check_options(env: EnvConfig, *, defaults: dict[str, Any]) -> dict[str, OptionValue]:
@@ -78,5 +88,6 @@ def _check_option(env: EnvConfig, name: str, value: OptionValue, defaults: dict[
             raise refuse("a plain name without a path")
         return value
     raise UnsupportedEnvironment(
-        f"env '{env.id}', option '{name}' takes a {type(default).__name__}: this version sets true/false, numbers and text only"
+        f"env '{env.id}', option '{name}' takes a {type(default).__name__}: "
+        "this version sets true/false, numbers and text only; remove it"
     )

@@ -126,7 +126,8 @@ class EnvironmentPool:
             raise ValueError(f"{where} are {actions.dtype}: expected floats")
         if not np.isfinite(actions).all():
             raise ValueError(f"{where} hold NaN or infinity: expected finite numbers")
-        if (actions < np.asarray(space.low, actions.dtype)).any() or (actions > np.asarray(space.high, actions.dtype)).any():
+        low, high = np.asarray(space.low, actions.dtype), np.asarray(space.high, actions.dtype)
+        if (actions < low).any() or (actions > high).any():
             raise ValueError(f"{where} leave the bounds {space.low} to {space.high}: clip them first")
 
     def _check_observations(self, observations: Any) -> np.ndarray:

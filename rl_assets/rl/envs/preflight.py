@@ -46,7 +46,7 @@ def _check(env_json: bytes, timeout_s: float) -> EnvSpaces:
             verdict = child.receive(timeout_s=timeout_s)
         except EnvironmentFault as fault:
             raise UnsupportedEnvironment(
-                f"env '{env.id}'{options} kills the process that steps it ({fault}): change its options or choose another"
+                f"env '{env.id}'{options} kills the process that steps it ({fault}): change its options"
             ) from fault
         except TimeoutError as timeout:
             raise UnsupportedEnvironment(

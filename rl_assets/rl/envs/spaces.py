@@ -131,11 +131,12 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
     if kind == "Dict":
         names = ", ".join(str(name) for name in observation.spaces)
         raise UnsupportedEnvironment(
-            f"env '{env_id}' shows several observations ({names}): expected one flat vector of numbers"
+            f"env '{env_id}' shows several observations ({names}): this version expects one flat vector of numbers"
         )
     if kind != "Box" or len(observation.shape) != 1:
-        what = f"images {observation.shape}" if kind == "Box" and observation.dtype == np.uint8 else f"observations {observation}"
-        raise UnsupportedEnvironment(f"env '{env_id}' shows {what}: expected one flat vector of numbers")
+        are_images = kind == "Box" and observation.dtype == np.uint8
+        what = f"images {observation.shape}" if are_images else f"observations {observation}"
+        raise UnsupportedEnvironment(f"env '{env_id}' shows {what}: this version expects one flat vector of numbers")
     steps = int(spec.config.max_episode_steps)
     return EnvSpaces(
         observation_shape=tuple(int(n) for n in observation.shape),

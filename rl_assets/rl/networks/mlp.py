@@ -6,6 +6,7 @@ under training, so padding changes no result; it makes each member's block of me
 vector registers, and the library's kernels then compute a member alike wherever it stands and however many there are.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class MLPShape:
     def layer_sizes(self) -> tuple[tuple[int, int], ...]:
         """(inputs, outputs) of each layer of the actor."""
         widths = (self.observation_size, *self.network.hidden_sizes, self.num_outputs)
-        return tuple(zip(widths[:-1], widths[1:], strict=True))
+        return tuple(itertools.pairwise(widths))
 
     @cached_property
     def blocks(self) -> tuple["Block", ...]:

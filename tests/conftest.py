@@ -1,0 +1,27 @@
+"""An installation in a temporary folder, with the project's own definitions."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from hypothesis import settings
+
+from rl_assets.api.installation import Installation
+from rl_assets.defs.graph import build_definitions
+from rl_assets.resources.home import Home
+
+PROJECT = Path(__file__).parents[1]
+QUIET = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """An empty installation on an instance of its own; sweeps in `sweeps/` are none."""
+    (tmp_path / "instance").mkdir()
+    home = Home(root=PROJECT, state=tmp_path / "state", store_url=str(tmp_path / "state" / "store"))
+    with dg.DagsterInstance.local_temp(str(tmp_path / "instance"), overrides=QUIET) as instance:
+        yield Installation(home=home, instance=instance, definitions=build_definitions(home))

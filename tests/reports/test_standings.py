@@ -1,0 +1,134 @@
+import re
+
+import pytest
+
+from rl_assets.reports.page import html_page
+from rl_assets.reports.recipe_styles import RecipeStyle, recipe_labels
+from rl_assets.reports.standings import MAX_DRAWN, standings_plot, standings_summary, standings_table
+from rl_assets.statistics.ranking import CellEpisodes, rank_policies
+
+
+def styles_of(rows):
+    return {
+        hparam: RecipeStyle(label=label, color="series-1")
+        for hparam, label in recipe_labels([r.hparam for r in rows]).items()
+    }
+
+
+def summary(cells: dict[str, list[list[float]]]) -> str:
+    rows = rank_policies({hparam: CellEpisodes(returns=seeds) for hparam, seeds in cells.items()})
+    return standings_summary("Pong-v5", rows, styles_of(rows), confidence=0.95)
+
+
+OF_ELEVEN = "a leads with a mean return of 11.00 (95 % interval −1.71 to 23.71, 2 training seeds)"
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        (
+            {"a": [[1.0]]},
+            "a is the only recipe in Pong-v5 with a mean return of 1.000 over 1 training seed, "
+            "too few for an interval.",
+        ),
+        (
+            {"a": [[10.0], [12.0]], "b": [[1.0]]},
+            f"Of 2 recipes in Pong-v5, {OF_ELEVEN}; no other recipe has the seeds for an interval.",
+        ),
+        (
+            {"a": [[10.0], [12.0]], "b": [[9.0], [10.0]], "c": [[8.0], [8.5]]},
+            f"Of 3 recipes in Pong-v5, {OF_ELEVEN}, but 2 other intervals overlap with it.",
+        ),
+        (
+            {"a": [[10.0], [10.1]], "b": [[1.0], [1.1]]},
+            "Of 2 recipes in Pong-v5, a leads with a mean return of 10.05 "
+            "(95 % interval 9.41 to 10.69, 2 training seeds), and no other interval reaches it.",
+        ),
+    ],
+)
+def test_the_sentence_says_who_leads_and_how_surely(cells, sentence):
+    assert summary(cells) == sentence
+
+
+def test_the_table_holds_every_number_of_every_row(parse, rows):
+    table = parse(html_page(title="t", body=standings_table(rows, styles_of(rows)))).table
+    assert table[0] == [
+        "#",
+        "recipe",
+        "mean return",
+        "interval",
+        "IQM",
+        "worst seed",
+        "CVaR 10 %",
+        "mean length",
+        "seeds",
+        "episodes",
+    ]
+    # seed means 10, 12, 11, 14, 12: mean 11.8, std 1.4832, half width 2.7764 * 1.4832 / sqrt(5) = 1.8417
+    assert table[1] == [
+        "1",
+        "lr=0.001 ppo-lr=0.001-aaaaaaaaaa",
+        "11.80",
+        "9.96 … 13.64",
+        "11.67",
+        "10.00",
+        "9.00",
+        "11.8",
+        "5",
+        "10",
+    ]
+    assert table[2] == [
+        "2",
+        "lr=0.01 ppo-lr=0.01-bbbbbbbbbb unreplicated",
+        "−6.00",
+        "–",
+        "–",
+        "−6.00",
+        "−7.00",
+        "–",
+        "1",
+        "2",
+    ]
+
+
+def test_candidate_speed_and_origin_are_marked_in_the_table(parse, rows):
+    best, last = (row.hparam for row in rows)
+    body = standings_table(rows, styles_of(rows), candidate={best: 3}, speeds={best: 1234.5}, others=frozenset({last}))
+    table = parse(html_page(title="t", body=body)).table
+    assert table[0][-1] == "steps/s"
+    assert table[1][1].endswith("candidate: seed 3")
+    assert table[1][-1] == "1,234"
+    assert table[2][1].endswith("unreplicated other sweep")
+    assert table[2][-1] == "–"
+
+
+def test_dots_stand_where_the_numbers_are(parse, rows):
+    page = parse(html_page(title="t", body=standings_plot(rows, styles_of(rows))))
+    dots = [attributes for tag, attributes in page.elements if tag == "circle"]
+    first, second = (float(str(dot["cx"]).rstrip("%")) for dot in dots)
+    assert 0 <= second < first <= 100
+    assert [dot["class"] for dot in dots] == ["mean", "mean hollow"]
+    (whisker,) = [attributes for tag, attributes in page.elements if attributes.get("class") == "whisker"]
+    low, high = (float(str(whisker[end]).rstrip("%")) for end in ("x1", "x2"))
+    assert low < first < high
+    assert (low + high) / 2 == pytest.approx(first, abs=0.02)
+
+
+def test_an_interval_beyond_the_picture_ends_in_an_arrow():
+    rows = rank_policies(
+        {
+            "a": CellEpisodes(returns=[[100], [101], [102], [103], [104]]),
+            "b": CellEpisodes(returns=[[90], [91], [92], [93], [94]]),
+            "c": CellEpisodes(returns=[[80], [104]]),
+        }
+    )
+    assert standings_plot(rows, styles_of(rows)).count('class="beyond"') == 2
+    assert standings_plot(rows[:2], styles_of(rows)).count('class="beyond"') == 0
+
+
+def test_a_long_leaderboard_is_drawn_in_part_and_says_so():
+    rows = rank_policies({f"r{n}": CellEpisodes(returns=[[float(n)]]) for n in range(MAX_DRAWN + 5)})
+    plot = standings_plot(rows, styles_of(rows))
+    assert len(re.findall("<circle", plot)) == MAX_DRAWN
+    assert f"the best {MAX_DRAWN} of {MAX_DRAWN + 5}" in plot
+    assert standings_table(rows, styles_of(rows)).count("<tr>") == MAX_DRAWN + 6

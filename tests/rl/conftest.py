@@ -1,0 +1,43 @@
+"""Small trainings that several tests need."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import Recipe, hparam_key
+from rl_assets.rl.plan import Member
+
+MakeMember = Callable[..., Member]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def make_member() -> MakeMember:
+    """Build a member with a tiny budget; algorithm fields by keyword."""
+
+    def make(
+        seed: int = 0,
+        *,
+        total_timesteps: int = 256,
+        segment_steps: int = 128,
+        hidden_sizes: tuple[int, ...] = (8, 8),
+        **algorithm: Any,
+    ) -> Member:
+        recipe = Recipe(
+            algorithm=PPOConfig(**({"num_envs": 4, "num_steps": 16, "num_minibatches": 2} | algorithm)),
+            network=NetworkConfig(hidden_sizes=hidden_sizes),
+            total_timesteps=total_timesteps,
+            segment_steps=segment_steps,
+            dataset="c-1.d1",
+        )
+        return Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed)
+
+    return make

@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rl_assets.rl.distributions import Categorical, DiagonalGaussian, distribution_for
+from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions
+
+BOX = BoxActions(low=(-2.0, 0.0), high=(2.0, 10.0))
+
+
+def test_the_space_decides_the_distribution():
+    assert isinstance(distribution_for(DiscreteActions(n=3)), Categorical)
+    assert isinstance(distribution_for(BOX), DiagonalGaussian)
+
+
+def test_categorical_probabilities_and_entropy():
+    outputs, actions = torch.tensor([[0.0, math.log(3.0)]]), torch.tensor([[1.0]])
+    categorical = Categorical(DiscreteActions(n=2))
+    assert categorical.log_prob(outputs, None, actions).tolist() == pytest.approx([math.log(0.75)])
+    assert categorical.entropy(outputs, None).item() == pytest.approx(-(0.25 * math.log(0.25) + 0.75 * math.log(0.75)))
+    assert categorical.mode(outputs).tolist() == [[1.0]]
+
+
+def test_categorical_samples_follow_the_probabilities():
+    categorical = Categorical(DiscreteActions(n=3))
+    noise = torch.from_numpy(categorical.draw_noise(np.random.default_rng(0), (20_000,)))
+    actions = categorical.to_env(categorical.sample(torch.tensor([0.1, 0.6, 0.3]).log(), None, noise))
+    np.testing.assert_allclose(np.bincount(actions) / 20_000, [0.1, 0.6, 0.3], atol=0.015)
+
+
+def test_gaussian_density_and_entropy_are_those_of_torch():
+    gaussian, log_std = DiagonalGaussian(BOX), torch.tensor([0.3, -0.7])
+    outputs, actions = torch.tensor([[0.1, -0.2]]), torch.tensor([[1.0, 0.5]])
+    reference = torch.distributions.Normal(outputs, log_std.exp())
+    torch.testing.assert_close(gaussian.log_prob(outputs, log_std, actions), reference.log_prob(actions).sum(-1))
+    torch.testing.assert_close(gaussian.entropy(outputs, log_std), reference.entropy().sum(-1))
+
+
+def test_gaussian_samples_have_the_mean_and_deviation():
+    gaussian = DiagonalGaussian(BOX)
+    noise = torch.from_numpy(gaussian.draw_noise(np.random.default_rng(0), (20_000,)))
+    drawn = gaussian.sample(torch.tensor([1.0, 2.0]), torch.tensor([0.0, math.log(0.5)]), noise)
+    np.testing.assert_allclose(drawn.mean(0), [1.0, 2.0], atol=0.03)
+    np.testing.assert_allclose(drawn.std(0), [1.0, 0.5], atol=0.02)
+
+
+def test_actions_are_stretched_to_the_bounds_and_clipped():
+    actions = torch.tensor([[0.0, 0.0], [1.0, -1.0], [5.0, -5.0]])
+    assert DiagonalGaussian(BOX).to_env(actions).tolist() == [[0.0, 5.0], [2.0, 0.0], [2.0, 0.0]]
+
+
+def test_unbounded_actions_stay_as_they_are():
+    gaussian = DiagonalGaussian(BoxActions(low=(-math.inf, 0.0), high=(math.inf, math.inf)))
+    assert gaussian.to_env(torch.tensor([[7.0, -3.0]])).tolist() == [[7.0, 0.0]]
+
+
+def test_a_diverged_member_still_gives_actions_the_pool_takes():
+    nan, inf = math.nan, math.inf
+    assert np.isfinite(DiagonalGaussian(BOX).to_env(torch.tensor([[nan, inf]]))).all()
+    categorical = Categorical(DiscreteActions(n=2))
+    assert categorical.to_env(categorical.mode(torch.tensor([[nan, nan]])))[0] in (0, 1)
