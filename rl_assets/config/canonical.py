@@ -20,11 +20,14 @@ def canonical_json(value: Any) -> bytes:
 
 
 def config_hash(model: BaseModel) -> str:
-    """SHA-256 over a validated model's typed values, as hex; key order and spelling of numbers never matter.
+    """SHA-256 over a validated model's typed values, as hex.
+
+    Neither the order of keys nor the spelling of a number matters: `3e-4` is `0.0003`, and `-0.0` is `0.0`.
 
     Fields that are None are left out, so that an optional field added later leaves older hashes as they were.
     """
-    return hashlib.sha256(canonical_json(model.model_dump(mode="json", exclude_none=True))).hexdigest()
+    values = _without_negative_zeros(model.model_dump(mode="json", exclude_none=True))
+    return hashlib.sha256(canonical_json(values)).hexdigest()
 
 
 def short_number(value: float) -> str:
@@ -32,3 +35,11 @@ def short_number(value: float) -> str:
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return str(int(value))
     return repr(value).replace("e+", "e")
+
+
+def _without_negative_zeros(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_negative_zeros(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_negative_zeros(inner) for inner in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value

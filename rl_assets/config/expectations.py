@@ -25,12 +25,12 @@ def expectation(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
         return str(worded)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if is_union(annotation):
-        members = [expectation(member, metadata) for member in union_members(annotation)]
-        return ", or ".join(members) if any(" of " in member or "," in member for member in members) else _either(members)
+        members = [expectation(member) for member in union_members(annotation)]
+        return ", or ".join(members) if any("," in member for member in members) else _either(members)
     if origin is Literal:
         return _either([_spell(value) for value in arguments])
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return str(getattr(annotation, "WRITTEN_AS", "a mapping of fields"))
+        return getattr(annotation, "WRITTEN_AS", f"a mapping of {', '.join(annotation.model_fields)}")
     if annotation is bool:
         return "true or false"
     if annotation is int:
@@ -42,7 +42,7 @@ def expectation(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
     if origin in {tuple, list}:
         return f"a list{_length(metadata, 'item')}{_each(arguments[0])}"
     if origin is dict:
-        return f"a mapping{_length(metadata, 'entry')}{_each(arguments[1])}"
+        return f"a mapping of name to {expectation(arguments[1])}"
     return "a value"
 
 
@@ -94,17 +94,15 @@ def _range(metadata: tuple[Any, ...], *, is_whole: bool) -> str:
 def _length(metadata: tuple[Any, ...], what: str) -> str:
     least = _bound(metadata, annotated_types.MinLen, "min_length") or 0
     most = _bound(metadata, annotated_types.MaxLen, "max_length")
-    many = "entries" if what == "entry" else f"{what}s"
     if most is not None:
-        return f" of {least} to {_count(most)} {many}"
+        return f" of {least} to {_count(most)} {what}s"
     if least:
-        return f" of at least {least} {what if least == 1 else many}"
+        return f" of at least {least} {what if least == 1 else f'{what}s'}"
     return ""
 
 
 def _each(item: Any) -> str:
-    item, _ = unwrapped(item)
-    return "" if item is Any or item is Ellipsis else f", each {expectation(item)}"
+    return "" if item is Any else f", each {expectation(item)}"
 
 
 def _bound(metadata: tuple[Any, ...], kind: type, name: str) -> Any:

@@ -1,14 +1,18 @@
 """A single experiment in the charter's form, read as a sweep of one recipe."""
 
+import math
 import re
 from typing import Any, Literal
 
+import annotated_types
 from pydantic import Field
 
 from rl_assets.config.environment import OptionValue
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import MAX_TIMESTEPS
 from rl_assets.config.strict import StrictModel
-from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
+from rl_assets.config.sweep import DatasetDeclaration, DatasetKey, SweepConfig
 from rl_assets.errors import InvalidConfig
 
 IN_HOUSE = DatasetDeclaration(client_id="in-house", project="experiments", data_source="simulator", domain="simulation")
@@ -69,19 +73,19 @@ class ExperimentConfig(StrictModel):
     """One experiment, as `rlctl launch -f` reads it."""
 
     name: str
-    """Name of the experiment; it becomes a sweep of one recipe."""
+    """Name of the experiment, which becomes a sweep of one recipe; blanks become `-`."""
 
     env: ExperimentEnv
     """The environment."""
 
     policy: ExperimentPolicy
-    """The algorithm and its network."""
+    """What is trained."""
 
     train: ExperimentTrain
-    """The budget and hyper-parameters."""
+    """How long and with which hyper-parameters."""
 
-    dataset: str | DatasetDeclaration = IN_HOUSE
-    """Key of a registered dataset, or a declaration; simulator-only work of our own where nothing is said."""
+    dataset: DatasetKey | DatasetDeclaration = IN_HOUSE
+    """Whose work this is: a registered dataset, or the four words that declare one; our own where nothing is said."""
 
 
 def read_experiment(data: Any, *, source: str) -> SweepConfig:
@@ -92,20 +96,17 @@ def read_experiment(data: Any, *, source: str) -> SweepConfig:
     """
     experiment = ExperimentConfig.parse(data, source=source)
     env, train = experiment.env, experiment.train
-    if train.steps_per_epoch % env.num_envs:
+    num_steps, num_minibatches = _divided(experiment, source=source)
+    total_timesteps = train.epochs * train.steps_per_epoch
+    if total_timesteps > MAX_TIMESTEPS:
         raise InvalidConfig(
-            f"{source}: field 'train.steps_per_epoch': {train.steps_per_epoch} steps do not divide over "
-            f"{env.num_envs} envs: choose a multiple of {env.num_envs}"
-        )
-    if train.steps_per_epoch % train.batch_size:
-        raise InvalidConfig(
-            f"{source}: field 'train.batch_size': {train.batch_size} does not divide the {train.steps_per_epoch} steps "
-            "of an epoch: choose a divisor"
+            f"{source}: field 'train.epochs': expected at most {MAX_TIMESTEPS:,} steps in all, got {train.epochs:,} epochs "
+            f"of {train.steps_per_epoch:,} steps: lower one"
         )
     dataset = experiment.dataset
     return SweepConfig.parse(
         {
-            "name": re.sub(r"\s+", "-", experiment.name),
+            "name": re.sub(r"\s+", "-", experiment.name.strip()),
             "envs": [{"id": env.id, "options": env.options}],
             "algorithm": experiment.policy.algo,
             "network": experiment.policy.network.model_dump(),
@@ -113,13 +114,49 @@ def read_experiment(data: Any, *, source: str) -> SweepConfig:
                 "learning_rate": train.lr,
                 "discount": train.gamma,
                 "num_envs": env.num_envs,
-                "num_steps": train.steps_per_epoch // env.num_envs,
-                "num_minibatches": train.steps_per_epoch // train.batch_size,
+                "num_steps": num_steps,
+                "num_minibatches": num_minibatches,
             },
             "seeds": [env.seed],
-            "total_timesteps": train.epochs * train.steps_per_epoch,
+            "total_timesteps": total_timesteps,
             "dataset": dataset if isinstance(dataset, str) else dataset.model_dump(),
             "action_space": "discrete" if experiment.policy.discrete else "continuous",
         },
         source=source,
     )
+
+
+def _divided(experiment: ExperimentConfig, *, source: str) -> tuple[int, int]:
+    """Steps of each environment in an epoch, and minibatches of an epoch.
+
+    Raises:
+        InvalidConfig: names the field that does not divide, or leaves too many parts.
+    """
+    env, train = experiment.env, experiment.train
+    if train.steps_per_epoch % env.num_envs:
+        raise InvalidConfig(
+            f"{source}: field 'train.steps_per_epoch': expected a multiple of the {env.num_envs} envs, "
+            f"got {train.steps_per_epoch}: choose {max(train.steps_per_epoch // env.num_envs, 1) * env.num_envs}, or other envs"
+        )
+    if train.steps_per_epoch % train.batch_size:
+        raise InvalidConfig(
+            f"{source}: field 'train.batch_size': expected a divisor of the {train.steps_per_epoch} steps of an epoch, "
+            f"got {train.batch_size}: choose one that divides, such as {math.gcd(train.steps_per_epoch, train.batch_size)}"
+        )
+    num_steps, num_minibatches = train.steps_per_epoch // env.num_envs, train.steps_per_epoch // train.batch_size
+    if num_steps > _largest("num_steps"):
+        raise InvalidConfig(
+            f"{source}: field 'train.steps_per_epoch': expected at most {_largest('num_steps'):,} steps of each env, "
+            f"got {num_steps:,}: lower it or raise env.num_envs"
+        )
+    if num_minibatches > _largest("num_minibatches"):
+        raise InvalidConfig(
+            f"{source}: field 'train.batch_size': expected at most {_largest('num_minibatches'):,} minibatches in an epoch, "
+            f"got {num_minibatches:,}: raise it"
+        )
+    return num_steps, num_minibatches
+
+
+def _largest(field: str) -> int:
+    bounds = PPOConfig.model_fields[field].metadata
+    return next(bound.le for bound in bounds if isinstance(bound, annotated_types.Le))

@@ -31,7 +31,7 @@ def check_key(key: str, *, kind: str) -> str:
     if not _ALLOWED.fullmatch(key):
         wrong = sorted({character for character in key if not _ALLOWED.fullmatch(character)})
         raise InvalidPartitionKey(
-            f"{kind} key '{key}' holds {', '.join(map(repr, wrong))}: "
+            f"{kind} key {key!r} holds {', '.join(map(repr, wrong))}: "
             "expected only letters, digits and . _ = + ; - (Dagster reads '|', ',' and '...' as separators)"
         )
     if "..." in key:
@@ -39,9 +39,18 @@ def check_key(key: str, *, kind: str) -> str:
     return key
 
 
-def fit_key(readable: str, *, identity: Any) -> str:
-    """Return the readable name if it is a valid key, else a cut and cleaned one that ends in a hash of the identity."""
-    if _ALLOWED.fullmatch(readable) and len(readable) <= MAX_KEY_LENGTH and "..." not in readable:
+def fit_key(readable: str, *, identity: Any, is_ambiguous: bool = False) -> str:
+    """Make a valid key of a readable name.
+
+    Args:
+        readable: the name.
+        identity: plain data that tells two things apart whose names are alike.
+        is_ambiguous: whether another thing may have the same readable name.
+
+    Returns:
+        The readable name if it is a valid key by itself, else a cut and cleaned one that ends in a hash of the identity.
+    """
+    if not is_ambiguous and _ALLOWED.fullmatch(readable) and len(readable) <= MAX_KEY_LENGTH and "..." not in readable:
         return readable
     digest = short_hash(identity)
     cleaned = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._=+;-]+", "_", readable))

@@ -33,14 +33,17 @@ class Recipe(StrictModel):
 
 
 def hparam_key(recipe: Recipe) -> str:
-    """Name a recipe: the algorithm, the values that differ from the defaults, and a hash over everything.
+    """Name a recipe: the algorithm, the values that differ from the defaults as far as there is room, a hash over all.
 
     The name depends on the recipe alone, not on the sweep that asks for it or on the order of its fields.
 
     Returns:
         A partition key such as `ppo-lr=0.003-steps=100000-1f0c9a3b2e`.
     """
-    readable = "-".join([recipe.algorithm.name, *_differences(recipe)])[:READABLE_LENGTH].rstrip("-.=")
+    readable = recipe.algorithm.name
+    for word in _differences(recipe):
+        if len(readable) + 1 + len(word) <= READABLE_LENGTH:  # never half a word: `steps=1000` must not mean 100000
+            readable += f"-{word}"
     return check_key(f"{readable}-{config_hash(recipe)[:HASH_LENGTH]}", kind="hparam")
 
 

@@ -1,23 +1,34 @@
 """A sweep: envs x recipes x seeds, as a person writes it and as the asset graph runs it."""
 
+import difflib
 import itertools
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
-from rl_assets.config.keys import check_key
+from rl_assets.config.expectations import Wording
+from rl_assets.config.explanation import Path, explain, shown
+from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe, hparam_key
-from rl_assets.config.strict import StrictModel, explain
-from rl_assets.errors import InvalidConfig
+from rl_assets.config.strict import StrictModel
+from rl_assets.errors import InvalidConfig, InvalidPartitionKey
 
 MAX_CELLS = 5_000
 MAX_SEEDS = 100
+MAX_LINES = 20
+SweepName = Annotated[str, Wording(f"a text of 1 to {MAX_KEY_LENGTH} letters, digits and . _ = + ; -")]
+DatasetKey = Annotated[str, Wording("the key of a registered dataset")]
+Hyperparameters = Annotated[dict[str, Any], Wording("a mapping of hyper-parameter to value")]
+Grid = Annotated[
+    dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]],
+    Wording("a mapping of hyper-parameter to a list of values"),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 _ALGORITHM_FIELDS = set(PPOConfig.model_fields) - {"name"}
@@ -29,39 +40,51 @@ _SWEEPABLE = _ALGORITHM_FIELDS | _NETWORK_FIELDS | _RECIPE_FIELDS
 class DatasetDeclaration(StrictModel):
     """Whose work this is: the four words that every dataset needs."""
 
-    client_id: str = Field(min_length=1, max_length=200)
+    client_id: str = Field(min_length=1, max_length=200, repr=False)
     """The client's name; it goes to the client register and nowhere else."""
 
-    project: str = Field(min_length=1, max_length=200)
+    project: str = Field(min_length=1, max_length=200, repr=False)
     """The client's project."""
 
-    data_source: str = Field(min_length=1, max_length=200)
+    data_source: str = Field(min_length=1, max_length=200, repr=False)
     """Where the data comes from, such as `simulator` or `plant-3`."""
 
-    domain: str = Field(min_length=1, max_length=200)
+    domain: str = Field(min_length=1, max_length=200, repr=False)
     """What it is about, such as `control` or `logistics`."""
+
+    @field_validator("*")
+    @classmethod
+    def _words_are_not_blank(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("expected a text, got only blanks: fill it in")
+        return value
 
 
 class SweepConfig(StrictModel):
     """A sweep as written in a YAML file or built in Python."""
 
-    name: str
+    WRITTEN_ELSEWHERE: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        _ALGORITHM_FIELDS | _NETWORK_FIELDS,
+        "it is a hyper-parameter: put it under fixed, or a list of values under grid",
+    )
+
+    name: SweepName
     """Partition key of the sweep."""
 
     envs: tuple[EnvConfig, ...] = Field(min_length=1, strict=False)
-    """Environments, each an id or `{id: ..., options: {...}}`."""
+    """Environments, each named once."""
 
     algorithm: Literal["ppo"] = "ppo"
     """The training algorithm."""
 
     network: NetworkConfig = Field(default_factory=NetworkConfig)
-    """The policy's network, unless the grid varies it."""
+    """The policy's network; what the grid varies of it is left out here."""
 
-    fixed: dict[str, Any] = Field(default_factory=dict)
+    fixed: Hyperparameters = Field(default_factory=dict)
     """Hyper-parameters that all recipes share."""
 
-    grid: dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]] = Field(default_factory=dict)
-    """Hyper-parameters to vary, each with its list of values; the recipes are their product."""
+    grid: Grid = Field(default_factory=dict)
+    """Hyper-parameters to vary, each with its list of distinct values; the recipes are their product."""
 
     seeds: int | tuple[Seed, ...] = Field(5)
     """Training seeds of each recipe: how many (0, 1, 2, ...) or which."""
@@ -72,8 +95,8 @@ class SweepConfig(StrictModel):
     segment_steps: int = Field(1_000_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps after which the pool is rebuilt, so that a training can resume exactly."""
 
-    dataset: str | DatasetDeclaration
-    """Key of a registered dataset, or a declaration of simulator-only work."""
+    dataset: DatasetKey | DatasetDeclaration
+    """Whose work this is: a registered dataset, or the four words that declare one."""
 
     action_space: Literal["discrete", "continuous"] | None = None
     """Refuse environments whose actions are of the other kind."""
@@ -101,22 +124,34 @@ class SweepConfig(StrictModel):
     def _seeds_are_distinct(cls, value: int | tuple[int, ...]) -> int | tuple[int, ...]:
         count = value if isinstance(value, int) else len(value)
         if not 1 <= count <= MAX_SEEDS:
-            raise ValueError(f"expected 1 to {MAX_SEEDS} seeds")
+            raise ValueError(f"expected 1 to {MAX_SEEDS} seeds, got {count}")
         if not isinstance(value, int) and len(set(value)) != len(value):
-            raise ValueError("a seed is named twice: name each once")
+            raise ValueError(f"expected each seed once, got {_repeated(value)} twice: remove one")
+        return value
+
+    @field_validator("fixed", "grid")
+    @classmethod
+    def _names_are_hyperparameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+        wrong = sorted(set(value) - _SWEEPABLE)
+        if wrong:
+            near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1)
+            raise ValueError(
+                f"unknown hyper-parameter {shown(wrong[0])}: "
+                + (f"did you mean '{near[0]}'? " if near else "")
+                + f"expected one of {', '.join(sorted(_SWEEPABLE))}"
+            )
         return value
 
     @model_validator(mode="after")
-    def _fields_can_be_swept(self) -> Self:
-        for place, values in (("fixed", self.fixed), ("grid", self.grid)):
-            for name in values:
-                if name not in _SWEEPABLE:
-                    raise ValueError(
-                        f"'{place}.{name}' is no hyper-parameter: expected one of {', '.join(sorted(_SWEEPABLE))}"
-                    )
+    def _each_value_is_said_once(self) -> Self:
         both = sorted(set(self.fixed) & set(self.grid))
         if both:
             raise ValueError(f"'{both[0]}' stands under both fixed and grid: keep one")
+        for name in sorted((set(self.fixed) | set(self.grid)) - _ALGORITHM_FIELDS):
+            holder, place = (self.network, f"network.{name}") if name in _NETWORK_FIELDS else (self, name)
+            if getattr(holder, name) != type(holder).model_fields[name].default:
+                under = "grid" if name in self.grid else "fixed"
+                raise ValueError(f"'{name}' stands both as field '{place}' and under {under}: keep one")
         return self
 
     @property
@@ -132,7 +167,11 @@ class SweepConfig(StrictModel):
             InvalidConfig: names every wrong field, also inside the grid, or says that the sweep is too large.
         """
         sweep = super().parse(data, source=source)
-        check_key(sweep.name, kind="sweep")
+        try:
+            check_key(sweep.name, kind="sweep")
+        except InvalidPartitionKey as error:
+            raise InvalidPartitionKey(f"{source}: field 'name': {error}") from error
+        _refuse_equal_envs(sweep, source=source)
         cells = len(sweep.envs) * math.prod(len(values) for values in sweep.grid.values())
         if cells > MAX_CELLS:
             raise InvalidConfig(
@@ -140,6 +179,12 @@ class SweepConfig(StrictModel):
                 "split the sweep or drop values"
             )
         expand_recipes(sweep, dataset="check", source=source)
+        for name, values in sweep.grid.items():
+            twice = _repeated([tuple(value) if isinstance(value, list) else value for value in values])
+            if twice is not None:
+                raise InvalidConfig(
+                    f"{source}: field 'grid.{name}': expected each value once, got {twice} twice: remove one"
+                )
         return sweep
 
 
@@ -177,11 +222,8 @@ def plan_sweep(sweep: SweepConfig, *, dataset: str, source: str | None = None) -
         InvalidConfig: two environments are the same, or a combination of the grid is no valid recipe.
     """
     source = source or sweep.name
+    _refuse_equal_envs(sweep, source=source)
     envs = {env_key(env): env for env in sweep.envs}
-    if len(envs) != len(sweep.envs):
-        keys = [env_key(env) for env in sweep.envs]
-        twice = sorted({key for key in keys if keys.count(key) > 1})
-        raise InvalidConfig(f"{source}: field 'envs' names '{twice[0]}' twice: name each environment once")
     recipes = {hparam_key(recipe): recipe for recipe in expand_recipes(sweep, dataset=dataset, source=source)}
     return SweepPlan(
         name=check_key(sweep.name, kind="sweep"),
@@ -200,13 +242,21 @@ def expand_recipes(sweep: SweepConfig, *, dataset: str, source: str) -> tuple[Re
         InvalidConfig: names the grid's combination and the wrong field.
     """
     names = sorted(sweep.grid)
-    return tuple(
-        _build_recipe(sweep, dict(zip(names, values, strict=True)), dataset=dataset, source=source)
-        for values in itertools.product(*(sweep.grid[name] for name in names))
-    )
+    recipes: list[Recipe] = []
+    lines: dict[str, None] = {}
+    for values in itertools.product(*(sweep.grid[name] for name in names)):
+        varied = dict(zip(names, values, strict=True))
+        try:
+            recipes.append(_build_recipe(sweep, varied, dataset=dataset))
+        except ValidationError as error:
+            lines |= dict.fromkeys(_explain_recipe(error, sweep, varied, source=source))
+    if lines:
+        further = [f"{source}: and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
+        raise InvalidConfig("\n".join([*list(lines)[:MAX_LINES], *further]))
+    return tuple(recipes)
 
 
-def _build_recipe(sweep: SweepConfig, varied: Mapping[str, Any], *, dataset: str, source: str) -> Recipe:
+def _build_recipe(sweep: SweepConfig, varied: Mapping[str, Any], *, dataset: str) -> Recipe:
     chosen = {**sweep.fixed, **varied}
     document = {
         "algorithm": {"name": sweep.algorithm} | _pick(chosen, _ALGORITHM_FIELDS),
@@ -215,11 +265,41 @@ def _build_recipe(sweep: SweepConfig, varied: Mapping[str, Any], *, dataset: str
         "segment_steps": sweep.segment_steps,
         "dataset": dataset,
     } | _pick(chosen, _RECIPE_FIELDS)
-    try:
-        return Recipe.model_validate(document)
-    except ValidationError as error:
-        where = ", ".join(f"{name}={value!r}" for name, value in varied.items())
-        raise InvalidConfig(explain(error, source=f"{source} ({where})" if where else source, model=Recipe)) from error
+    return Recipe.model_validate(document)
+
+
+def _explain_recipe(error: ValidationError, sweep: SweepConfig, varied: Mapping[str, Any], *, source: str) -> list[str]:
+    """Name fields as the sweep writes them; values that are wrong together are named with their combination."""
+
+    def written_at(path: Path) -> Path:
+        inside = path[1:] if path[:1] == ("algorithm",) else path
+        name = inside[1] if inside[:1] == ("network",) and len(inside) > 1 else inside[0] if inside else None
+        return ("grid", name) if name in sweep.grid else ("fixed", name) if name in sweep.fixed else inside
+
+    is_about_one = all(problem["loc"] not in {(), ("algorithm",)} for problem in error.errors(include_url=False))
+    where = ", ".join(f"{name}={shown(value)}" for name, value in varied.items())
+    return explain(
+        error,
+        source=source if is_about_one or not where else f"{source} ({where})",
+        model=Recipe,
+        written_at=written_at,
+    )
+
+
+def _refuse_equal_envs(sweep: SweepConfig, *, source: str) -> None:
+    twice = _repeated([env_key(env) for env in sweep.envs])
+    if twice is not None:
+        raise InvalidConfig(f"{source}: field 'envs': expected each environment once, got {twice} twice: remove one")
+
+
+def _repeated(values: Sequence[Hashable]) -> str | None:
+    """The first value that stands twice, as text."""
+    seen: set[Hashable] = set()
+    for value in values:
+        if value in seen:
+            return shown(value)
+        seen.add(value)
+    return None
 
 
 def _pick(values: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords, evaluate, num_streams
 from rl_assets.rl.policy import PolicySpec
+from rl_assets.rl.population import single_thread
 from rl_assets.rl.seeding import Purpose, env_seeds
 
 
@@ -44,16 +45,17 @@ def selection_episodes(
         )
         for seed in members
     ]
-    records = evaluate(
-        spec=spec,
-        members=list(members.values()),
-        env=env,
-        spaces=spaces,
-        seeds=seeds,
-        num_episodes=config.num_episodes,
-        deterministic=config.deterministic,
-        sampling_seeds=list(members),
-    )
+    with single_thread():
+        records = evaluate(
+            spec=spec,
+            members=list(members.values()),
+            env=env,
+            spaces=spaces,
+            seeds=seeds,
+            num_episodes=config.num_episodes,
+            deterministic=config.deterministic,
+            sampling_seeds=list(members),
+        )
     return dict(zip(members, records, strict=True))
 
 
@@ -81,16 +83,17 @@ def first_episodes(
         EnvironmentFault: the pool failed, an episode never ended, or a return is not finite.
     """
     spaces = describe_env(env)
-    return [
-        evaluate(
-            spec=spec,
-            members=[tensors],
-            env=env,
-            spaces=spaces,
-            seeds=[list(seeds)],
-            num_episodes=len(seeds),
-            deterministic=deterministic,
-            sampling_seeds=[0],
-        )[0]
-        for spec, tensors in contenders
-    ]
+    with single_thread():
+        return [
+            evaluate(
+                spec=spec,
+                members=[tensors],
+                env=env,
+                spaces=spaces,
+                seeds=[list(seeds)],
+                num_episodes=len(seeds),
+                deterministic=deterministic,
+                sampling_seeds=[0],
+            )[0]
+            for spec, tensors in contenders
+        ]

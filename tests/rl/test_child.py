@@ -25,7 +25,10 @@ def test_a_killed_child_is_told_apart_from_a_slow_one():
 
 
 def test_what_a_child_died_of_is_told():
-    with ChildProcess("rl_assets.no_such_module") as child, pytest.raises(EnvironmentFault, match="status 1.*no_such_module"):
+    with (
+        ChildProcess("rl_assets.no_such_module") as child,
+        pytest.raises(EnvironmentFault, match=r"status 1.*no_such_module"),
+    ):
         child.receive(timeout_s=60)
 
 

@@ -56,7 +56,10 @@ def test_approximate_kl_is_never_negative_and_zero_where_nothing_changed():
 
 
 def test_masked_rows_do_not_count():
-    samples, weights = torch.tensor([[1.0, 3.0, 1e9], [7.0, 7.0, 7.0]]), torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    samples, weights = (
+        torch.tensor([[1.0, 3.0, 1e9], [7.0, 7.0, 7.0]]),
+        torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]),
+    )
     assert masked_mean(samples, weights).tolist() == [2.0, 0.0]
 
 

@@ -81,7 +81,11 @@ def test_observations_are_scaled_where_the_policy_says_so():
 
 @pytest.mark.parametrize(
     ("observations", "words"),
-    [(np.zeros((5, 4)), "expected .num_envs, 3."), (np.zeros(3), "expected"), (np.full((1, 3), np.nan), "NaN or infinity")],
+    [
+        (np.zeros((5, 4)), "expected .num_envs, 3."),
+        (np.zeros(3), "expected"),
+        (np.full((1, 3), np.nan), "NaN or infinity"),
+    ],
 )
 def test_wrong_observations_are_refused(observations, words):
     with pytest.raises(ValueError, match=words):

@@ -13,11 +13,11 @@ def train_seeds(**changes):
     return env_seeds(**(arguments | changes))
 
 
-@given(st.sampled_from(Purpose), st.text(max_size=20), st.integers(0, 2**31 - 1), st.integers(0, 99), st.integers(1, 64))
+@given(
+    st.sampled_from(Purpose), st.text(max_size=20), st.integers(0, 2**31 - 1), st.integers(0, 99), st.integers(1, 64)
+)
 def test_seeds_are_distinct_int32_and_carry_their_purpose(purpose, env_key, member_seed, segment, num_envs):
-    seeds = env_seeds(
-        purpose=purpose, env_key=env_key, member_seed=member_seed, segment=segment, num_envs=num_envs
-    )
+    seeds = env_seeds(purpose=purpose, env_key=env_key, member_seed=member_seed, segment=segment, num_envs=num_envs)
     assert len(set(seeds)) == num_envs
     assert all(0 <= seed < 2**31 for seed in seeds)
     assert {seed >> PURPOSE_SHIFT for seed in seeds} == {int(purpose)}
@@ -25,7 +25,9 @@ def test_seeds_are_distinct_int32_and_carry_their_purpose(purpose, env_key, memb
 
 def test_the_same_question_gets_the_same_seeds():
     assert train_seeds() == train_seeds()
-    assert gate_seeds(env_key="a", question="x:y:1", num_envs=3) == gate_seeds(env_key="a", question="x:y:1", num_envs=3)
+    assert gate_seeds(env_key="a", question="x:y:1", num_envs=3) == gate_seeds(
+        env_key="a", question="x:y:1", num_envs=3
+    )
 
 
 def test_a_stream_keeps_its_seed_in_a_larger_pool():

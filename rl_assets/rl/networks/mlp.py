@@ -180,7 +180,7 @@ class StackedMLP:
             flat: read from this tensor, which is laid out as `by_member`, such as the optimizer's moments.
         """
         source = self.flat if flat is None else flat.view_as(self.flat)
-        return {name: np.ascontiguousarray(view.numpy().T) for name, view in self._member_views(source, index)}
+        return {name: view.numpy().T.copy(order="C") for name, view in self._member_views(source, index)}
 
     def _view(self, flat: Tensor, block: Block) -> Tensor:
         part = flat[:, block.offset : block.offset + block.rows * block.columns]

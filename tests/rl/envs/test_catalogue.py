@@ -32,7 +32,12 @@ def test_names_resolve_to_exact_ids(name, env_id):
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("CartPoole-v1", "CartPole-v1"), ("CartPole-v9", "CartPole-v1"), ("acrobat", "Acrobot-v1"), ("zzzzz", "list_all_envs")],
+    [
+        ("CartPoole-v1", "CartPole-v1"),
+        ("CartPole-v9", "CartPole-v1"),
+        ("acrobat", "Acrobot-v1"),
+        ("zzzzz", "list_all_envs"),
+    ],
 )
 def test_unknown_names_are_refused_with_the_nearest(name, hint):
     with pytest.raises(UnknownEnvironment, match=f"env '{name}' is not known.*{hint}"):

@@ -16,8 +16,9 @@ def build(env, seeds=(1, 2)):
 class RecordingPool:
     """Stands where EnvPool does and remembers the actions that reach it."""
 
-    def __init__(self, *, rewards=(0.0, 0.0), observations=np.zeros((2, 4))):
-        self.seen, self._rewards, self._observations = [], rewards, observations
+    def __init__(self, *, rewards=(0.0, 0.0), observations=None):
+        self.seen, self._rewards = [], rewards
+        self._observations = np.zeros((2, 4)) if observations is None else observations
 
     def reset(self):
         return np.zeros((2, 4)), {}
@@ -113,7 +114,7 @@ def test_a_misshapen_answer_is_a_fault_of_the_environment():
 
 
 def test_what_envpool_raises_is_a_fault_of_the_environment():
-    with pytest.raises(EnvironmentFault, match="pool of 1 envs 'CartPole-v1' could not be built: .*nope"):
+    with pytest.raises(EnvironmentFault, match=r"pool of 1 envs 'CartPole-v1' could not be built: .*nope"):
         EnvironmentPool(EnvConfig(id="CartPole-v1", options={"nope": 1}), spaces=describe_env(DISCRETE), seeds=[1])
 
 

@@ -115,13 +115,16 @@ def test_initial_weights_are_orthogonal_with_the_usual_gains():
     head = tensors["actor.2.weight"].astype(np.float64)
     np.testing.assert_allclose(head @ head.T, 1e-4 * np.eye(4), atol=1e-8)
     assert np.linalg.norm(tensors["critic.2.weight"]) == pytest.approx(1.0)
-    assert not any(tensors[name].any() for name in tensors if name.endswith("bias") or name.endswith("log_std"))
+    assert not any(tensors[name].any() for name in tensors if name.endswith(("bias", "log_std")))
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"actor.0.weight": np.zeros((3, 3), np.float32)}, r"'actor.0.weight' is float32 \(3, 3\): expected float32 \(5, 3\)"),
+        (
+            {"actor.0.weight": np.zeros((3, 3), np.float32)},
+            r"'actor.0.weight' is float32 \(3, 3\): expected float32 \(5, 3\)",
+        ),
         ({"actor.0.weight": np.zeros((5, 3))}, r"'actor.0.weight' is float64 \(5, 3\): expected float32 \(5, 3\)"),
     ],
 )
@@ -137,3 +140,12 @@ def test_missing_parameters_are_refused():
     del tensors["critic.2.bias"]
     with pytest.raises(ValueError, match=r"'critic.2.bias' is missing: expected float32 \(1,\)"):
         StackedMLP(shape, [tensors])
+
+
+def test_what_was_read_does_not_change_with_the_network():
+    shape = shape_of()
+    network = StackedMLP(shape, draw(shape))
+    before = network.read(1)
+    kept = {name: array.copy() for name, array in before.items()}
+    network.flat.add_(1)
+    assert all(np.array_equal(before[name], kept[name]) for name in kept)

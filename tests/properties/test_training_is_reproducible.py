@@ -1,0 +1,96 @@
+"""What must hold of every training: same seed, same bytes; a member of a population is its solo run."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import Recipe, hparam_key
+from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.rl.plan import Member
+from rl_assets.rl.population import train_population
+
+ENVS = ["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "MountainCarContinuous-v0", "LunarLander-v3", "HalfCheetah-v4"]
+
+
+@st.composite
+def populations(draw):
+    """Members that may train together: one shape, and all else as it comes."""
+    num_envs, num_steps = draw(st.sampled_from([1, 3, 8, 32])), draw(st.sampled_from([4, 7, 16]))
+    batch = num_envs * num_steps
+    shape = {
+        "num_envs": num_envs,
+        "num_steps": num_steps,
+        "num_minibatches": draw(st.sampled_from([d for d in (1, 2, 3, 4) if batch % d == 0])),
+        "update_epochs": draw(st.integers(1, 2)),
+        "clip_value_loss": draw(st.booleans()),
+        "normalize_advantages": draw(st.booleans()),
+        "normalize_observations": draw(st.booleans()),
+        "normalize_rewards": draw(st.booleans()),
+    }
+    network = NetworkConfig(
+        hidden_sizes=draw(st.lists(st.sampled_from([1, 5, 16, 33, 64]), min_size=1, max_size=3).map(tuple)),
+        activation=draw(st.sampled_from(["tanh", "relu"])),
+    )
+    members = []
+    for seed in range(draw(st.integers(2, 6))):
+        algorithm = PPOConfig(
+            learning_rate=draw(st.floats(1e-5, 1e-2)),
+            anneal_learning_rate=draw(st.booleans()),
+            discount=draw(st.floats(0.8, 1.0)),
+            trace_decay=draw(st.floats(0.0, 1.0)),
+            clip_coefficient=draw(st.floats(0.05, 0.5)),
+            entropy_coefficient=draw(st.floats(0.0, 0.1)),
+            value_coefficient=draw(st.floats(0.1, 1.0)),
+            max_grad_norm=draw(st.floats(0.1, 10.0)),
+            target_kl=draw(st.none() | st.floats(1e-4, 1e-2)),
+            adam_epsilon=draw(st.sampled_from([1e-5, 1e-8])),
+            **shape,
+        )
+        recipe = Recipe(
+            algorithm=algorithm, network=network, total_timesteps=3 * batch, segment_steps=2 * batch, dataset="c-1.d1"
+        )
+        members.append(Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed))
+    return members
+
+
+def train(env_id, members):
+    env = EnvConfig(id=env_id)
+    return train_population(env=env, spaces=describe_env(env), members=members, on_update=lambda report: None)
+
+
+def bytes_of(result):
+    assert isinstance(result, TrainedMember), result
+    parts = (result.tensors, result.optimizer_state, result.history)
+    return result.env_steps, [(name, array.tobytes()) for arrays in parts for name, array in arrays.items()]
+
+
+@pytest.mark.parametrize("env_id", ENVS)
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(members=populations(), data=st.data())
+def test_a_member_equals_its_solo_run_whoever_trains_beside_it(env_id, members, data):
+    together = train(env_id, members)
+    index = data.draw(st.integers(0, len(members) - 1))
+    (alone,) = train(env_id, [members[index]])
+    assert bytes_of(together[index]) == bytes_of(alone)
+
+
+@pytest.mark.parametrize("env_id", ENVS)
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(members=populations())
+def test_the_same_seeds_train_the_same_bytes_twice(env_id, members):
+    assert [bytes_of(result) for result in train(env_id, members)] == [
+        bytes_of(result) for result in train(env_id, members)
+    ]
+
+
+@settings(max_examples=4, deadline=None)
+@given(members=populations())
+def test_another_seed_trains_other_bytes(members):
+    first = members[0]
+    other = Member(recipe=first.recipe, hparam=first.hparam, seed=first.seed + 1)
+    one, two = train("CartPole-v1", [first, other])
+    assert bytes_of(one) != bytes_of(two)

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.network import NetworkConfig
+from rl_assets.errors import EnvironmentFault
+from rl_assets.rl import evaluation
+from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.envs.pool import StepBatch
+from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces
+from rl_assets.rl.evaluation import evaluate, num_streams
+from rl_assets.rl.networks.mlp import init_member
+from rl_assets.rl.policy import PolicySpec
+
+CARTPOLE = EnvConfig(id="CartPole-v1")
+SPACES = EnvSpaces(
+    observation_shape=(1,),
+    observation_dtype="float32",
+    actions=DiscreteActions(n=2),
+    num_players=1,
+    reward_threshold=None,
+    max_episode_steps=60,
+)
+
+
+class LongOrShortPool:
+    """Odd seeds give episodes of 50 steps, even ones of 1 step; each step pays 1. Resets take a step, as EnvPool's."""
+
+    reward = 1.0
+
+    def __init__(self, env, *, spaces, seeds):
+        self.env, self.num_envs = env, len(seeds)
+        self._ends_at = np.where(np.array(seeds) % 2, 50, 1)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        pass
+
+    def reset(self):
+        self._age = np.zeros(self.num_envs, int)
+        self._was_done = np.zeros(self.num_envs, bool)
+        return np.zeros((self.num_envs, 1), np.float32)
+
+    def step(self, actions):
+        valid = ~self._was_done
+        self._age = np.where(valid, self._age + 1, 0)
+        self._was_done = valid & (self._age >= self._ends_at)
+        return StepBatch(
+            observations=np.zeros((self.num_envs, 1), np.float32),
+            rewards=np.where(valid, np.float32(self.reward), np.float32(0)),
+            terminated=self._was_done & (self._ends_at == 1),
+            truncated=self._was_done & (self._ends_at == 50),
+            valid=valid,
+        )
+
+
+def spec_for(spaces, **changes):
+    return PolicySpec.for_env(spaces, network=NetworkConfig(hidden_sizes=(8,)), normalizes_observations=False)
+
+
+def draw(spec, seed=0):
+    tensors = init_member(spec.shape, np.random.default_rng(seed))
+    return {name: array * np.float32(30 if name.startswith("actor.1") else 1) for name, array in tensors.items()}
+
+
+def run(monkeypatch, pool=LongOrShortPool, **changes):
+    monkeypatch.setattr(evaluation, "EnvironmentPool", pool)
+    spec = spec_for(SPACES)
+    arguments = {
+        "spec": spec,
+        "members": [draw(spec)],
+        "env": CARTPOLE,
+        "spaces": SPACES,
+        "seeds": [[1, 2, 3, 4]],
+        "num_episodes": 12,
+        "deterministic": True,
+    }
+    return evaluate(**(arguments | changes))
+
+
+def test_long_episodes_are_waited_for(monkeypatch):
+    (records,) = run(monkeypatch)
+    assert records.returns.tolist() == [50.0] * 3 + [1.0] * 3 + [50.0] * 3 + [1.0] * 3
+    assert records.lengths.tolist() == [50] * 3 + [1] * 3 + [50] * 3 + [1] * 3
+    assert records.seeds.tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert records.truncated.tolist() == [True] * 3 + [False] * 3 + [True] * 3 + [False] * 3
+    assert records.terminated.tolist() == (~records.truncated).tolist()
+
+
+def test_quotas_are_fixed_beforehand_where_episodes_do_not_divide(monkeypatch):
+    (records,) = run(monkeypatch, num_episodes=6)
+    assert records.seeds.tolist() == [1, 1, 2, 2, 3, 4]
+
+
+def test_as_many_streams_as_episodes_gives_first_episodes_only(monkeypatch):
+    (records,) = run(monkeypatch, num_episodes=4)
+    assert records.seeds.tolist() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seeds", [[[1, 2], [1]], [[]], [[1, 2, 3]]])
+def test_streams_that_cannot_share_the_episodes_are_refused(monkeypatch, seeds):
+    spec = spec_for(SPACES)
+    with pytest.raises(ValueError, match="streams per policy are"):
+        run(monkeypatch, seeds=seeds, members=[draw(spec)] * len(seeds), num_episodes=2)
+
+
+def test_an_episode_that_never_ends_is_a_fault(monkeypatch):
+    class Endless(LongOrShortPool):
+        def __init__(self, env, *, spaces, seeds):
+            super().__init__(env, spaces=spaces, seeds=seeds)
+            self._ends_at = np.full(len(seeds), 10**9)
+
+    with pytest.raises(EnvironmentFault, match="did not end within 60 steps: set max_episode_steps"):
+        run(monkeypatch, pool=Endless)
+
+
+def test_a_return_that_is_not_finite_never_becomes_a_score(monkeypatch):
+    class Broken(LongOrShortPool):
+        reward = np.nan
+
+    with pytest.raises(EnvironmentFault, match="policy 0 of 1 got a return that is not finite"):
+        run(monkeypatch, pool=Broken)
+
+
+def test_sampling_needs_seeds(monkeypatch):
+    with pytest.raises(ValueError, match="sampling_seeds is None"):
+        run(monkeypatch, deterministic=False)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_policys_episodes_do_not_depend_on_its_company(env_id, deterministic):
+    env = EnvConfig(id=env_id, options={})
+    spaces = describe_env(env)
+    spec = spec_for(spaces)
+    members, seeds = [draw(spec, seed) for seed in range(3)], [[5, 6, 7], [8, 9, 10], [5, 6, 7]]
+
+    def run_some(indices):
+        return evaluate(
+            spec=spec,
+            members=[members[index] for index in indices],
+            env=env,
+            spaces=spaces,
+            seeds=[seeds[index] for index in indices],
+            num_episodes=4,
+            deterministic=deterministic,
+            sampling_seeds=[100 + index for index in indices],
+        )
+
+    together = run_some([0, 1, 2])
+    for index in range(3):
+        (alone,) = run_some([index])
+        assert alone.returns.tobytes() == together[index].returns.tobytes()
+        assert alone.lengths.tobytes() == together[index].lengths.tobytes()
+
+
+def test_many_episodes_share_a_limited_number_of_streams():
+    assert (num_streams(3), num_streams(100)) == (3, 25)

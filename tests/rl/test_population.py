@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.errors import EnvironmentFault, MemberDiverged
+from rl_assets.rl import population
+from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.population import train_population
+
+CARTPOLE = EnvConfig(id="CartPole-v1")
+
+
+def train(members, env=CARTPOLE, on_update=lambda report: None):
+    return train_population(env=env, spaces=describe_env(env), members=members, on_update=on_update)
+
+
+def bytes_of(result):
+    assert isinstance(result, TrainedMember), result
+    parts = {"tensors": result.tensors, "optimizer": result.optimizer_state, "history": result.history}
+    return {f"{part}/{name}": array.tobytes() for part, arrays in parts.items() for name, array in arrays.items()}
+
+
+def poison(monkeypatch, *, member, step, members, field="rewards", value=np.nan):
+    """Let one member's environments return nonsense from one step on."""
+    real, count = EnvironmentPool.step, 0
+
+    def step_with_poison(self, actions):
+        nonlocal count
+        batch, count = real(self, actions), count + 1
+        if count > step:
+            each = self.num_envs // members
+            getattr(batch, field)[member * each : (member + 1) * each] = value
+        return batch
+
+    monkeypatch.setattr(EnvironmentPool, "step", step_with_poison)
+
+
+def test_history_has_one_value_for_each_update_and_counts_real_steps_only(make_member):
+    (result,) = train([make_member(0)])
+    assert {len(values) for values in result.history.values()} == {4}
+    resets = 256 - result.env_steps
+    assert result.history["env_steps"][-1] == result.env_steps
+    assert 0 < resets <= result.history["episodes"].sum()
+    assert result.history["learning_rate"].tolist() == pytest.approx([1e-3, 0.75e-3, 0.5e-3, 0.25e-3])
+
+
+def test_learning_rates_stay_where_they_are_not_annealed(make_member):
+    (result,) = train([make_member(0, anneal_learning_rate=False)])
+    assert result.history["learning_rate"].tolist() == [1e-3] * 4
+
+
+def test_progress_is_told_after_every_update(make_member):
+    reports = []
+    train([make_member(0), make_member(1)], on_update=reports.append)
+    assert [report.env_steps for report in reports] == [128] * 4
+    assert reports[-1].mean_return > 5
+
+
+def test_the_last_update_is_whole(make_member):
+    (result,) = train([make_member(0, total_timesteps=65)])
+    assert len(result.history["env_steps"]) == 2
+
+
+def test_the_pool_is_rebuilt_with_new_seeds_at_every_segment(make_member, monkeypatch):
+    seen = []
+
+    class Recorder(EnvironmentPool):
+        def __init__(self, env, *, spaces, seeds):
+            seen.append(list(seeds))
+            super().__init__(env, spaces=spaces, seeds=seeds)
+
+    monkeypatch.setattr(population, "EnvironmentPool", Recorder)
+    train([make_member(0), make_member(1)])
+    assert [len(seeds) for seeds in seen] == [8, 8]
+    assert len({seed for seeds in seen for seed in seeds}) == 16
+
+
+@pytest.mark.parametrize(("field", "quantity"), [("rewards", "a reward"), ("observations", "an observation")])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverging_member_is_named_and_the_others_bytes_do_not_change(
+    make_member, monkeypatch, field, quantity, value
+):
+    members = [make_member(seed) for seed in range(3)]
+    healthy = train(members)
+    poison(monkeypatch, member=1, step=20, members=3, field=field, value=value)
+    first, failed, last = train(members)
+    assert bytes_of(first) == bytes_of(healthy[0])
+    assert bytes_of(last) == bytes_of(healthy[2])
+    assert isinstance(failed, MemberFailure)
+    error = failed.error
+    assert isinstance(error, MemberDiverged)
+    assert (error.member, error.update, error.quantity) == (members[1].label, 1, quantity)
+    assert str(error.value) == str(value)
+    assert f"diverged in update 1: {quantity} is {value}" in str(error)
+
+
+def test_a_continuous_member_that_diverges_leaves_the_others_alone_too(make_member, monkeypatch):
+    env, members = EnvConfig(id="Pendulum-v1"), [make_member(seed) for seed in range(2)]
+    healthy = train(members, env)
+    poison(monkeypatch, member=0, step=3, members=2, field="observations")
+    failed, other = train(members, env)
+    assert isinstance(failed, MemberFailure)
+    assert bytes_of(other) == bytes_of(healthy[1])
+
+
+def test_parameters_that_overflow_are_found(make_member, monkeypatch):
+    real = population.init_member
+    monkeypatch.setattr(
+        population,
+        "init_member",
+        lambda shape, rng: {name: a + np.float32(3e38) for name, a in real(shape, rng).items()},
+    )
+    (failed,) = train([make_member(0)])
+    assert failed.error.update == 0
+    assert failed.error.quantity == "an output of the actor"
+
+
+def test_training_stops_when_nobody_is_left(make_member, monkeypatch):
+    poison(monkeypatch, member=0, step=0, members=1)
+    reports = []
+    (failed,) = train([make_member(0)], on_update=reports.append)
+    assert isinstance(failed, MemberFailure)
+    assert len(reports) == 1
+
+
+def test_a_pool_that_fails_is_a_fault_of_the_environment(make_member, monkeypatch):
+    def fail(self, actions):
+        raise EnvironmentFault("pool of 4 envs 'CartPole-v1' could not be stepped: boom")
+
+    monkeypatch.setattr(EnvironmentPool, "step", fail)
+    with pytest.raises(EnvironmentFault, match="boom"):
+        train([make_member(0)])
+
+
+def test_normalizers_are_part_of_what_is_kept(make_member):
+    (result,) = train([make_member(0, normalize_observations=True, normalize_rewards=True)])
+    assert result.spec.normalizes_observations
+    assert result.tensors["normalizer.mean"].shape == (4,)
+    assert result.optimizer_state["observations.count"] == pytest.approx(result.env_steps, abs=1)
+    assert result.optimizer_state["returns.variance"] > 0
+    np.testing.assert_allclose(
+        result.tensors["normalizer.scale"], result.optimizer_state["observations.variance"] ** -0.5, rtol=1e-3
+    )
+
+
+def test_threads_are_given_back(make_member):
+    import torch
+
+    torch.set_num_threads(2)
+    seen = []
+    train([make_member(0)], on_update=lambda report: seen.append(torch.get_num_threads()))
+    assert (seen[0], torch.get_num_threads()) == (1, 2)

@@ -1,0 +1,187 @@
+import dataclasses
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.evaluation import EvaluationConfig
+from rl_assets.errors import EnvironmentFault, MemberDiverged
+from rl_assets.rl import training
+from rl_assets.rl.child import ChildProcess
+from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.training import plan_training, train
+
+CARTPOLE = EnvConfig(id="CartPole-v1")
+EVALUATION = EvaluationConfig(num_episodes=5)
+
+
+def two_processes(plan):
+    """The same plan with one chunk for each recipe, in two processes, which so little work would not get."""
+    members = {member.hparam: [] for member in plan.members}
+    for index, member in enumerate(plan.members):
+        members[member.hparam].append(index)
+    chunks = tuple(training.Chunk(group=0, members=tuple(own)) for own in members.values())
+    return dataclasses.replace(plan, chunks=chunks, num_processes=2)
+
+
+def bytes_of(outcomes):
+    return {
+        (outcome.hparam, member.seed): {
+            name: array.tobytes()
+            for arrays in (member.tensors, member.optimizer_state, member.history, vars_of(member.episodes))
+            for name, array in arrays.items()
+        }
+        for outcome in outcomes
+        for member in outcome.members
+    }
+
+
+def vars_of(episodes):
+    return {field.name: getattr(episodes, field.name) for field in dataclasses.fields(episodes)}
+
+
+@pytest.fixture
+def members(make_member):
+    return [make_member(seed, learning_rate=rate) for rate in (1e-3, 3e-3) for seed in (0, 1)]
+
+
+def test_chunks_and_processes_do_not_change_bytes(members):
+    plan = plan_training(CARTPOLE, members)
+    together = list(train(plan, evaluation=EVALUATION))
+    apart = list(train(two_processes(plan), evaluation=EVALUATION))
+    assert len(together) == len(apart) == 2
+    assert bytes_of(together) == bytes_of(apart)
+
+
+def test_recipes_come_with_their_members_in_order_and_evaluated(members):
+    for outcome in train(plan_training(CARTPOLE, members), evaluation=EVALUATION):
+        assert [member.seed for member in outcome.members] == [0, 1]
+        for member in outcome.members:
+            assert isinstance(member, TrainedMember)
+            assert len(member.episodes.returns) == 5
+            assert member.population_size == 4
+            assert member.steps_per_s > 0
+
+
+def test_evaluation_may_be_left_out(make_member):
+    (outcome,) = train(plan_training(CARTPOLE, [make_member(0)]))
+    assert outcome.members[0].episodes is None
+
+
+def test_progress_ends_at_everything(members):
+    reports = []
+    list(train(plan_training(CARTPOLE, members), on_progress=reports.append))
+    last = reports[-1]
+    assert (last.members_done, last.recipes_done, last.env_steps_done) == (4, 2, last.env_steps_total)
+    assert last.seconds_left == 0
+    assert reports[0].members_done == 0
+    assert any(report.mean_return is not None for report in reports)
+    done = [report.env_steps_done for report in reports]
+    assert done == sorted(done)
+
+
+def test_a_member_that_diverges_fails_alone(members, monkeypatch):
+    real = EnvironmentPool.step
+
+    def step(self, actions):
+        batch = real(self, actions)
+        batch.rewards[:4] = np.nan
+        return batch
+
+    monkeypatch.setattr(EnvironmentPool, "step", step)
+    outcomes = list(train(plan_training(CARTPOLE, members)))
+    failed = [member for outcome in outcomes for member in outcome.members if isinstance(member, MemberFailure)]
+    assert [(failure.seed, type(failure.error)) for failure in failed] == [(0, MemberDiverged)]
+
+
+def test_a_member_whose_evaluation_fails_fails_alone(members, monkeypatch):
+    from rl_assets.rl import worker
+
+    real = worker.evaluate
+
+    def evaluate(*, seeds, **arguments):
+        if any(own[0] == worker.selection_seeds(CARTPOLE, member_seed=1, num_episodes=5)[0] for own in seeds):
+            raise EnvironmentFault("seed 1 got a return that is not finite")
+        return real(seeds=seeds, **arguments)
+
+    monkeypatch.setattr(worker, "evaluate", evaluate)
+    for outcome in train(plan_training(CARTPOLE, members), evaluation=EVALUATION):
+        assert [type(member) for member in outcome.members] == [TrainedMember, MemberFailure]
+
+
+def test_a_worker_that_dies_is_its_members_failure_and_the_others_finish(members, monkeypatch):
+    started = []
+
+    class Recorded(ChildProcess):
+        def __init__(self, module):
+            super().__init__(module)
+            started.append(self)
+
+    monkeypatch.setattr(training, "ChildProcess", Recorded)
+    endless = dataclasses.replace(
+        members[0], recipe=members[0].recipe.model_copy(update={"total_timesteps": 10**9}), hparam="endless"
+    )
+    plan = two_processes(plan_training(CARTPOLE, [endless, *members]))
+    outcomes = {}
+    killed = []
+
+    def kill_first(progress):
+        if not killed:
+            killed.append(started[0].pid)
+            os.kill(started[0].pid, signal.SIGKILL)
+
+    for outcome in train(plan, on_progress=kill_first):
+        outcomes[outcome.hparam] = outcome.members
+    (failure,) = outcomes["endless"]
+    assert isinstance(failure.error, EnvironmentFault)
+    assert f"training process {killed[0]} was killed by SIGKILL; its 1 members have to be trained again" in str(
+        failure.error
+    )
+    others = [member for hparam, own in outcomes.items() if hparam != "endless" for member in own]
+    assert len(others) == 4
+    assert all(isinstance(member, TrainedMember) for member in others)
+
+
+def test_closing_the_iterator_ends_all_processes(members, monkeypatch):
+    started = []
+
+    class Recorded(ChildProcess):
+        def __init__(self, module):
+            super().__init__(module)
+            started.append(self)
+
+    monkeypatch.setattr(training, "ChildProcess", Recorded)
+    endless = dataclasses.replace(
+        members[0], recipe=members[0].recipe.model_copy(update={"total_timesteps": 10**9}), hparam="endless"
+    )
+    plan = two_processes(plan_training(CARTPOLE, [endless, members[0]]))
+    outcomes = train(plan)
+    assert next(outcomes).hparam == members[0].hparam
+    outcomes.close()
+    assert len(started) == 2
+    for child in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child.pid, 0)
+
+
+def test_an_interrupt_ends_all_processes(members, monkeypatch):
+    started = []
+
+    class Recorded(ChildProcess):
+        def __init__(self, module):
+            super().__init__(module)
+            started.append(self)
+
+    monkeypatch.setattr(training, "ChildProcess", Recorded)
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(train(two_processes(plan_training(CARTPOLE, members)), on_progress=interrupt))
+    for child in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child.pid, 0)
