@@ -1,6 +1,6 @@
 """The `rlctl` command: results on standard output, everything else on standard error.
 
-Exit codes: 0 done, 1 failed, 2 the input was refused before anything was launched.
+Exit codes: 0 done, 1 failed, 2 the input was refused before anything was launched; a damaged artifact is such an input.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rl_assets.errors import BadInput, RlAssetsError
+from rl_assets.errors import BadInput, CorruptObject, RlAssetsError
 
 app = typer.Typer(
     name="rlctl",
@@ -33,7 +33,7 @@ def main() -> None:
     """Run the command and turn refusals into exit codes."""
     try:
         app(standalone_mode=True)
-    except BadInput as error:
+    except (BadInput, CorruptObject) as error:
         print(f"refused: {error}", file=sys.stderr)
         sys.exit(2)
     except RlAssetsError as error:

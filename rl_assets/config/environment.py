@@ -30,7 +30,8 @@ class EnvConfig(StrictModel):
 def env_key(env: EnvConfig) -> str:
     """Name an environment configuration: its id, then its options in alphabetical order.
 
-    Two configurations have one key only if they are the same task: `2` and `2.0` are one value, `true` and `"true"` are two.
+    Two configurations have one key only if they are the same task: `2` and `2.0` are one value, `true` and `"true"`
+    are two.
 
     Returns:
         A partition key such as `CartPole-v1` or `Pong-v5-frame_skip=2`; long or unusual ones end in a hash.

@@ -1,16 +1,17 @@
 """How policies are evaluated, and what they must show to be promoted."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from rl_assets.config.expectations import Wording
 from rl_assets.config.strict import StrictModel
 
 
 class EvaluationConfig(StrictModel):
     """Selection episodes: they rank recipes and choose the candidate, and never decide a promotion."""
 
-    num_episodes: int = Field(100, ge=1, le=100_000)
+    num_episodes: int = Field(default=100, ge=1, le=100_000)
     """Episodes of each member, a fixed quota for each environment stream."""
 
     deterministic: bool = True
@@ -20,13 +21,13 @@ class EvaluationConfig(StrictModel):
 class GatesConfig(StrictModel):
     """Eval gates on fresh episodes."""
 
-    floor: float | dict[str, float] | None = None
+    floor: Annotated[float | dict[str, float], Wording("a number, or a mapping of env to number")] | None = None
     """Least mean return to promote, one for all or by env key; without one, the threshold Gymnasium publishes."""
 
-    num_episodes: int = Field(100, ge=2, le=100_000)
+    num_episodes: int = Field(default=100, ge=2, le=100_000)
     """Fresh episodes, each the first of its own environment stream, for the candidate and the champion alike."""
 
-    confidence: float = Field(0.95, gt=0.5, lt=1)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """One-sided confidence of both gates."""
 
     beats_champion: bool = True

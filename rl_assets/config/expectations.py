@@ -3,7 +3,6 @@
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -75,8 +74,8 @@ def union_members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _range(metadata: tuple[Any, ...], *, is_whole: bool) -> str:
-    low, high = _bound(metadata, annotated_types.Ge, "ge"), _bound(metadata, annotated_types.Le, "le")
-    above, below = _bound(metadata, annotated_types.Gt, "gt"), _bound(metadata, annotated_types.Lt, "lt")
+    low, high = _bound(metadata, "ge"), _bound(metadata, "le")
+    above, below = _bound(metadata, "gt"), _bound(metadata, "lt")
     if is_whole and above is not None:
         low, above = above + 1, None
     if is_whole and below is not None:
@@ -92,8 +91,8 @@ def _range(metadata: tuple[Any, ...], *, is_whole: bool) -> str:
 
 
 def _length(metadata: tuple[Any, ...], what: str) -> str:
-    least = _bound(metadata, annotated_types.MinLen, "min_length") or 0
-    most = _bound(metadata, annotated_types.MaxLen, "max_length")
+    least = _bound(metadata, "min_length") or 0
+    most = _bound(metadata, "max_length")
     if most is not None:
         return f" of {least} to {_count(most)} {what}s"
     if least:
@@ -105,8 +104,8 @@ def _each(item: Any) -> str:
     return "" if item is Any else f", each {expectation(item)}"
 
 
-def _bound(metadata: tuple[Any, ...], kind: type, name: str) -> Any:
-    return next((getattr(item, name) for item in metadata if isinstance(item, kind)), None)
+def _bound(metadata: tuple[Any, ...], name: str) -> Any:
+    return next((getattr(item, name) for item in metadata if getattr(item, name, None) is not None), None)
 
 
 def _count(value: Any) -> str:

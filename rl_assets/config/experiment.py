@@ -4,7 +4,6 @@ import math
 import re
 from typing import Any, Literal
 
-import annotated_types
 from pydantic import Field
 
 from rl_assets.config.environment import OptionValue
@@ -24,10 +23,10 @@ class ExperimentEnv(StrictModel):
     id: str = Field(min_length=1)
     """EnvPool's id or a short name."""
 
-    num_envs: int = Field(8, ge=1, le=4096)
+    num_envs: int = Field(default=8, ge=1, le=4096)
     """Environments stepped side by side."""
 
-    seed: int = Field(42, ge=0, lt=2**31)
+    seed: int = Field(default=42, ge=0, lt=2**31)
     """Training seed."""
 
     options: dict[str, OptionValue] = Field(default_factory=dict)
@@ -65,7 +64,7 @@ class ExperimentTrain(StrictModel):
     lr: float = Field(gt=0, le=1)
     """Adam's step size at the start."""
 
-    gamma: float = Field(0.99, ge=0, le=1)
+    gamma: float = Field(default=0.99, ge=0, le=1)
     """The weight of a reward one step later."""
 
 
@@ -100,8 +99,8 @@ def read_experiment(data: Any, *, source: str) -> SweepConfig:
     total_timesteps = train.epochs * train.steps_per_epoch
     if total_timesteps > MAX_TIMESTEPS:
         raise InvalidConfig(
-            f"{source}: field 'train.epochs': expected at most {MAX_TIMESTEPS:,} steps in all, got {train.epochs:,} epochs "
-            f"of {train.steps_per_epoch:,} steps: lower one"
+            f"{source}: field 'train.epochs': expected at most {MAX_TIMESTEPS:,} steps in all, "
+            f"got {train.epochs:,} epochs of {train.steps_per_epoch:,} steps: lower one"
         )
     dataset = experiment.dataset
     return SweepConfig.parse(
@@ -134,14 +133,15 @@ def _divided(experiment: ExperimentConfig, *, source: str) -> tuple[int, int]:
     """
     env, train = experiment.env, experiment.train
     if train.steps_per_epoch % env.num_envs:
+        nearest = max(train.steps_per_epoch // env.num_envs, 1) * env.num_envs
         raise InvalidConfig(
             f"{source}: field 'train.steps_per_epoch': expected a multiple of the {env.num_envs} envs, "
-            f"got {train.steps_per_epoch}: choose {max(train.steps_per_epoch // env.num_envs, 1) * env.num_envs}, or other envs"
+            f"got {train.steps_per_epoch}: choose {nearest}, or another env.num_envs"
         )
     if train.steps_per_epoch % train.batch_size:
         raise InvalidConfig(
             f"{source}: field 'train.batch_size': expected a divisor of the {train.steps_per_epoch} steps of an epoch, "
-            f"got {train.batch_size}: choose one that divides, such as {math.gcd(train.steps_per_epoch, train.batch_size)}"
+            f"got {train.batch_size}: choose {_divisor(train.steps_per_epoch, at_most=train.batch_size)}"
         )
     num_steps, num_minibatches = train.steps_per_epoch // env.num_envs, train.steps_per_epoch // train.batch_size
     if num_steps > _largest("num_steps"):
@@ -151,12 +151,18 @@ def _divided(experiment: ExperimentConfig, *, source: str) -> tuple[int, int]:
         )
     if num_minibatches > _largest("num_minibatches"):
         raise InvalidConfig(
-            f"{source}: field 'train.batch_size': expected at most {_largest('num_minibatches'):,} minibatches in an epoch, "
-            f"got {num_minibatches:,}: raise it"
+            f"{source}: field 'train.batch_size': expected at most {_largest('num_minibatches'):,} minibatches "
+            f"in an epoch, got {num_minibatches:,}: raise it"
         )
     return num_steps, num_minibatches
 
 
+def _divisor(number: int, *, at_most: int) -> int:
+    """The largest divisor of a number up to a bound."""
+    small = [divisor for divisor in range(1, math.isqrt(number) + 1) if number % divisor == 0]
+    return max(divisor for low in small for divisor in (low, number // low) if divisor <= at_most)
+
+
 def _largest(field: str) -> int:
-    bounds = PPOConfig.model_fields[field].metadata
-    return next(bound.le for bound in bounds if isinstance(bound, annotated_types.Le))
+    """The upper bound of one of PPO's whole numbers."""
+    return next(bound.le for bound in PPOConfig.model_fields[field].metadata if hasattr(bound, "le"))

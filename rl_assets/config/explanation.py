@@ -15,7 +15,6 @@ from rl_assets.config.expectations import expectation, is_union, union_members, 
 Path = tuple[str | int, ...]
 
 _UNKNOWN_FIELD = {"extra_forbidden", "invalid_key"}
-_TEXT_KINDS = (str, bytes, datetime.date)
 
 
 def explain(
@@ -47,7 +46,9 @@ def kind_of(value: Any) -> str:
         return "true or false"
     if isinstance(value, int | float):
         return "a number"
-    if isinstance(value, _TEXT_KINDS):
+    if isinstance(value, str):
+        return f"a text of {len(value)} characters" if value else "an empty text"
+    if isinstance(value, bytes | datetime.date):
         return "a text"
     return "a mapping" if isinstance(value, Mapping) else "a list" if isinstance(value, Iterable) else "something else"
 
@@ -85,7 +86,7 @@ class _Place:
         return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
     def step(self, part: str | int) -> "_Place":
-        annotation, metadata = unwrapped(self.annotation, self.metadata)
+        annotation, _ = unwrapped(self.annotation)
         if part == "[key]":
             return replace(self, is_key=True)
         if is_union(annotation):
@@ -113,7 +114,7 @@ class _Place:
 class _Finding:
     """One complaint of pydantic, and where in the model it stands."""
 
-    type: str
+    code: str
     message: str
     input: Any
     place: _Place
@@ -126,7 +127,7 @@ class _Finding:
             parent = place
             place = place.step(part)
         return cls(
-            type=problem["type"],
+            code=problem["type"],
             message=problem["msg"].removeprefix("Value error, "),
             input=problem["input"],
             place=place,
@@ -136,23 +137,24 @@ class _Finding:
     @property
     def is_about_the_kind(self) -> bool:
         """Whether another kind of value was expected, rather than another value of this kind."""
-        return self.type.endswith("_type") or self.type == "literal_error"
+        return self.code.endswith("_type") or self.code == "literal_error"
 
     def line(self, *, source: str, path: Path) -> str:
         field = ".".join(map(str, path))
-        if self.type in _UNKNOWN_FIELD:
+        if self.code in _UNKNOWN_FIELD:
             return f"{source}: unknown field '{field}': {self._known_fields(str(path[-1]) if path else '')}"
         if self.place.is_key:
-            return f"{source}: field '{field}': expected a text before the colon, got {shown(self.input)}: put it in quotes"
-        if self.type == "missing":
+            return f"{source}: field '{field}': expected a text as name, got {shown(self.input)}: put it in quotes"
+        if self.code == "missing":
             return f"{source}: field '{field}' is missing: add {self._expected()}"
-        if self.type == "value_error":
+        if self.code == "value_error":
             return f"{source}: field '{field}': {self.message}" if path else f"{source}: {self.message}"
         got = kind_of(self.input) if _is_private(self.place) else shown(self.input)
         return f"{source}: field '{field}': expected {self._expected()}, got {got}{self._advice()}"
 
     def _expected(self) -> str:
-        return expectation(self.place.annotation, self.place.metadata)
+        words = expectation(self.place.annotation, self.place.metadata)
+        return words.replace("a number", "a finite number") if self.code == "finite_number" else words
 
     def _known_fields(self, name: str) -> str:
         if self.parent is None:
@@ -172,19 +174,13 @@ class _Finding:
             return ": leave the line out for the default, or give a value" if is_optional else ": give a value"
         if isinstance(value, str) and kinds & {int, float} and str not in kinds and _is_number(value):
             return ": remove the quotes"
-        if (
-            isinstance(value, float)
-            and int in kinds
-            and float not in kinds
-            and value.is_integer()
-            and abs(value) < 1e15
-        ):
-            return f": write {int(value)}"
-        if list in kinds and dict not in kinds and not isinstance(value, list | tuple):
+        if isinstance(value, float) and int in kinds and float not in kinds and value.is_integer():
+            return f": write {int(value)}" if abs(value) < 1e15 else ""
+        if kinds == {list} and not isinstance(value, list | tuple):
             return ": write a list, in [brackets] or with one '- ' line for each"
         if kinds == {str} and isinstance(value, bool | int | float | datetime.date):
             return ": put it in quotes"
-        return ""
+        return ": remove what is no character from it" if self.code == "string_unicode" else ""
 
     @property
     def _is_inside(self) -> bool:
@@ -200,7 +196,7 @@ def _meant(findings: list[_Finding]) -> list[_Finding]:
         union = finding.place.union
         if union is not None:
             groups.setdefault(union.path, []).append(finding)
-        elif not (finding.type == "too_short" and _has_wrong_items(finding, findings)):
+        elif not (finding.code == "too_short" and _has_wrong_items(finding, findings)):
             kept.append(finding)
     for path, group in groups.items():
         inside = [finding for finding in group if len(finding.place.path) > len(path)]
@@ -239,16 +235,13 @@ def _kinds(annotation: Any) -> set[type]:
 
 def _is_private(place: _Place) -> bool:
     """Whether what stands here or below must not be repeated."""
-    if place.field is not None and not place.field.repr:
-        return True
-    annotation, _ = unwrapped(place.annotation)
-    members = union_members(annotation) if is_union(annotation) else (annotation,)
-    return any(
-        not field.repr
-        for member in members
-        if isinstance(member, type) and issubclass(member, BaseModel)
-        for field in member.model_fields.values()
-    )
+    return (place.field is not None and not place.field.repr) or _holds_private(place.annotation)
+
+
+def _holds_private(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(not field.repr or _holds_private(field.annotation) for field in annotation.model_fields.values())
+    return any(_holds_private(inner) for inner in get_args(annotation))
 
 
 def _is_number(text: str) -> bool:

@@ -26,7 +26,8 @@ def check_key(key: str, *, kind: str) -> str:
         raise InvalidPartitionKey(f"{kind} key is empty: expected 1 to {MAX_KEY_LENGTH} characters")
     if len(key) > MAX_KEY_LENGTH:
         raise InvalidPartitionKey(
-            f"{kind} key '{key[:40]}…' has {len(key)} characters: expected at most {MAX_KEY_LENGTH}; choose a shorter name"
+            f"{kind} key {f'{key[:40]}…'!r} has {len(key)} characters: expected at most {MAX_KEY_LENGTH}; "
+            "choose a shorter name"
         )
     if not _ALLOWED.fullmatch(key):
         wrong = sorted({character for character in key if not _ALLOWED.fullmatch(character)})
@@ -36,6 +37,8 @@ def check_key(key: str, *, kind: str) -> str:
         )
     if "..." in key:
         raise InvalidPartitionKey(f"{kind} key '{key}' holds '...', which Dagster reads as a range: remove the dots")
+    if not key.strip("."):
+        raise InvalidPartitionKey(f"{kind} key '{key}' is a name for a folder on a disk: choose one with letters")
     return key
 
 
@@ -48,7 +51,8 @@ def fit_key(readable: str, *, identity: Any, is_ambiguous: bool = False) -> str:
         is_ambiguous: whether another thing may have the same readable name.
 
     Returns:
-        The readable name if it is a valid key by itself, else a cut and cleaned one that ends in a hash of the identity.
+        The readable name if it is a valid key by itself, else a cut and cleaned one that ends in a hash of the
+        identity.
     """
     if not is_ambiguous and _ALLOWED.fullmatch(readable) and len(readable) <= MAX_KEY_LENGTH and "..." not in readable:
         return readable

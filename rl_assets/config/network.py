@@ -12,7 +12,7 @@ Width = Annotated[int, Field(ge=1, le=4096)]
 class NetworkConfig(StrictModel):
     """Two multi-layer perceptrons of equal shape: an actor and a critic that share nothing."""
 
-    hidden_sizes: tuple[Width, ...] = Field((64, 64), min_length=1, max_length=8, strict=False)
+    hidden_sizes: tuple[Width, ...] = Field(default=(64, 64), min_length=1, max_length=8, strict=False)
     """Units of each hidden layer."""
 
     activation: Literal["tanh", "relu"] = "tanh"

@@ -13,49 +13,49 @@ class PPOConfig(StrictModel):
     name: Literal["ppo"] = "ppo"
     """The algorithm."""
 
-    learning_rate: float = Field(1e-3, gt=0, le=1)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
     """Adam's step size at the start."""
 
     anneal_learning_rate: bool = True
     """Let the learning rate fall linearly to zero over the training."""
 
-    num_envs: int = Field(8, ge=1, le=4096)
+    num_envs: int = Field(default=8, ge=1, le=4096)
     """Environments stepped side by side, for each member."""
 
-    num_steps: int = Field(128, ge=1, le=65_536)
+    num_steps: int = Field(default=128, ge=1, le=65_536)
     """Steps taken in each environment between two updates."""
 
-    num_minibatches: int = Field(4, ge=1, le=4096)
+    num_minibatches: int = Field(default=4, ge=1, le=4096)
     """Parts that a batch of `num_envs * num_steps` samples is cut into; must divide it."""
 
-    update_epochs: int = Field(4, ge=1, le=100)
+    update_epochs: int = Field(default=4, ge=1, le=100)
     """Passes over each batch."""
 
-    discount: float = Field(0.99, ge=0, le=1)
+    discount: float = Field(default=0.99, ge=0, le=1)
     """Gamma: the weight of a reward one step later."""
 
-    trace_decay: float = Field(0.95, ge=0, le=1)
+    trace_decay: float = Field(default=0.95, ge=0, le=1)
     """Lambda of generalized advantage estimation."""
 
-    clip_coefficient: float = Field(0.2, gt=0, le=1)
+    clip_coefficient: float = Field(default=0.2, gt=0, le=1)
     """How far the probability ratio may move before its gradient stops."""
 
     clip_value_loss: bool = True
     """Clip the critic's step by the same coefficient."""
 
-    entropy_coefficient: float = Field(0.0, ge=0, le=1)
+    entropy_coefficient: float = Field(default=0.0, ge=0, le=1)
     """Weight of the entropy bonus."""
 
-    value_coefficient: float = Field(0.5, ge=0, le=10)
+    value_coefficient: float = Field(default=0.5, ge=0, le=10)
     """Weight of the critic's loss."""
 
-    max_grad_norm: float = Field(0.5, gt=0, le=1000)
+    max_grad_norm: float = Field(default=0.5, gt=0, le=1000)
     """Global norm to which gradients are clipped."""
 
     normalize_advantages: bool = True
     """Scale advantages to zero mean and unit variance in each minibatch."""
 
-    target_kl: float | None = Field(None, gt=0, le=10)
+    target_kl: float | None = Field(default=None, gt=0, le=10)
     """Stop an update's epochs when the approximate KL divergence passes this."""
 
     normalize_observations: bool = False
@@ -64,7 +64,7 @@ class PPOConfig(StrictModel):
     normalize_rewards: bool = False
     """Scale rewards by the running deviation of the discounted return."""
 
-    adam_epsilon: float = Field(1e-5, gt=0, le=1e-1)
+    adam_epsilon: float = Field(default=1e-5, gt=0, le=1e-1)
     """Adam's denominator term."""
 
     @property

@@ -22,10 +22,10 @@ class Recipe(StrictModel):
     network: NetworkConfig = Field(default_factory=NetworkConfig)
     """The policy's network."""
 
-    total_timesteps: int = Field(200_000, ge=1, le=MAX_TIMESTEPS)
+    total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps of each member; the last update is always whole."""
 
-    segment_steps: int = Field(1_000_000, ge=1, le=MAX_TIMESTEPS)
+    segment_steps: int = Field(default=1_000_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps after which the pool is rebuilt with fresh seeds, so that a training can resume exactly."""
 
     dataset: str

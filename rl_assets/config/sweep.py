@@ -22,6 +22,7 @@ from rl_assets.errors import InvalidConfig, InvalidPartitionKey
 MAX_CELLS = 5_000
 MAX_SEEDS = 100
 MAX_LINES = 20
+_SEEDS = f"how many seeds, 1 to {MAX_SEEDS}, or a list of seeds, each a whole number from 0 to {2**31 - 1:,}"
 SweepName = Annotated[str, Wording(f"a text of 1 to {MAX_KEY_LENGTH} letters, digits and . _ = + ; -")]
 DatasetKey = Annotated[str, Wording("the key of a registered dataset")]
 Hyperparameters = Annotated[dict[str, Any], Wording("a mapping of hyper-parameter to value")]
@@ -86,13 +87,13 @@ class SweepConfig(StrictModel):
     grid: Grid = Field(default_factory=dict)
     """Hyper-parameters to vary, each with its list of distinct values; the recipes are their product."""
 
-    seeds: int | tuple[Seed, ...] = Field(5)
+    seeds: Annotated[int | tuple[Seed, ...], Wording(_SEEDS)] = 5
     """Training seeds of each recipe: how many (0, 1, 2, ...) or which."""
 
-    total_timesteps: int = Field(200_000, ge=1, le=MAX_TIMESTEPS)
+    total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps of each member."""
 
-    segment_steps: int = Field(1_000_000, ge=1, le=MAX_TIMESTEPS)
+    segment_steps: int = Field(default=1_000_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps after which the pool is rebuilt, so that a training can resume exactly."""
 
     dataset: DatasetKey | DatasetDeclaration
@@ -136,7 +137,7 @@ class SweepConfig(StrictModel):
         if wrong:
             near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1)
             raise ValueError(
-                f"unknown hyper-parameter {shown(wrong[0])}: "
+                f"{shown(wrong[0])} is no hyper-parameter: "
                 + (f"did you mean '{near[0]}'? " if near else "")
                 + f"expected one of {', '.join(sorted(_SWEEPABLE))}"
             )

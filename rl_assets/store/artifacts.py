@@ -77,8 +77,13 @@ class Artifact:
         return self._ref(name).path
 
     def is_whole(self) -> bool:
-        """Whether the objects of all files are in the store, by name and size; their bytes are not read."""
-        return all(self.store.exists(ref) for ref in self.files.values())
+        """Whether all files are in the store with the very bytes that were written; reads them all."""
+        try:
+            for ref in self.files.values():
+                self.store.get(ref)
+        except (ObjectNotFound, CorruptObject):
+            return False
+        return True
 
     def read(self, name: str) -> bytes:
         """Read one file's bytes, checked against the manifest.

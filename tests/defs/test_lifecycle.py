@@ -86,13 +86,19 @@ def test_one_failing_partition_leaves_five_and_a_second_run_trains_it_alone(
     assert trained[6:] == [victim], "the complete partition was logged again, not trained again"
 
 
-def test_a_complete_partition_whose_bytes_were_lost_is_trained_again_to_the_same_bytes(installation: Installation) -> None:
+@pytest.mark.parametrize("harm", ["delete", "flip a byte"])
+def test_a_complete_partition_whose_bytes_were_lost_is_trained_again_to_the_same_bytes(
+    installation: Installation, harm: str
+) -> None:
     first = api.run_sweep(installation, tiny_sweep())
     victim = first.finished[1]
     lost = installation.log.latest("trained_policies", victim)
     assert lost is not None
-    manifest = ArtifactRef.from_json(lost.metadata[ARTIFACT_KEY]).manifest
-    (ObjectStore(installation.home.store_url).root / manifest.path).unlink()
+    path = Path(installation.home.store_url) / artifact_of(installation, lost).path(policy_file(0))
+    if harm == "delete":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert api.run_sweep(installation, tiny_sweep()).is_complete
     again = {key: installation.log.latest("trained_policies", key) for key in first.finished}
     reused = {key for key, event in again.items() if event is not None and REUSED_KEY in event.metadata}

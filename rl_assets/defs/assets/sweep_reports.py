@@ -65,7 +65,7 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
     curves: dict[str, dict[str, list[Any]]] = {}
     speeds: dict[str, dict[str, float | None]] = {}
     for env in plan.envs:
-        boards[env] = _read_board(scope, env, wanted=set(plan.recipes))
+        boards[env] = _read_board(scope, env)
         gate = scope.find("gate_evaluations", env)
         decisions[env] = (
             []
@@ -103,9 +103,9 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
     )
 
 
-def _read_board(scope: OutputScope, env: str, *, wanted: set[str]) -> list[LeaderboardRow]:
+def _read_board(scope: OutputScope, env: str) -> list[LeaderboardRow]:
     event = scope.find("eval_leaderboards", env)
     if event is None:
         return []
     rows = json.loads(scope.open(event).artifact.read("leaderboard.json"))
-    return [LeaderboardRow.from_json(row) for row in rows if row["hparam"] in wanted]
+    return [LeaderboardRow.from_json(row) for row in rows]

@@ -1,0 +1,64 @@
+"""Recipes of every kind, for properties over all their fields."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import Recipe
+
+shares = st.floats(0, 1, allow_subnormal=False)
+positive_shares = st.floats(1e-12, 1, allow_subnormal=False)
+
+
+@st.composite
+def algorithms(draw: st.DrawFn) -> PPOConfig:
+    num_minibatches = draw(st.integers(1, 64))
+    num_envs = draw(st.integers(1, 64))
+    return PPOConfig(
+        learning_rate=draw(positive_shares),
+        anneal_learning_rate=draw(st.booleans()),
+        num_envs=num_envs,
+        num_steps=draw(st.integers(1, 1000)) * num_minibatches,
+        num_minibatches=num_minibatches,
+        update_epochs=draw(st.integers(1, 100)),
+        discount=draw(shares),
+        trace_decay=draw(shares),
+        clip_coefficient=draw(positive_shares),
+        clip_value_loss=draw(st.booleans()),
+        entropy_coefficient=draw(shares),
+        value_coefficient=draw(st.floats(0, 10)),
+        max_grad_norm=draw(st.floats(1e-12, 1000)),
+        normalize_advantages=draw(st.booleans()),
+        target_kl=draw(st.none() | st.floats(1e-12, 10)),
+        normalize_observations=draw(st.booleans()),
+        normalize_rewards=draw(st.booleans()),
+        adam_epsilon=draw(st.floats(1e-300, 1e-1)),
+    )
+
+
+def networks() -> st.SearchStrategy[NetworkConfig]:
+    return st.builds(
+        NetworkConfig,
+        hidden_sizes=st.lists(st.integers(1, 4096), min_size=1, max_size=8).map(tuple),
+        activation=st.sampled_from(["tanh", "relu"]),
+    )
+
+
+def recipes() -> st.SearchStrategy[Recipe]:
+    return st.builds(
+        Recipe,
+        algorithm=algorithms(),
+        network=networks(),
+        total_timesteps=st.integers(1, 10**11),
+        segment_steps=st.integers(1, 10**11),
+        dataset=st.sampled_from(["c-0123456789.d1", "c-0123456789.d2"]),
+    )
+
+
+def changed(recipe: Recipe, part: str, field: str, value: Any) -> Recipe:
+    """The same recipe with another value of one field."""
+    document = recipe.model_dump()
+    (document[part] if part else document)[field] = value
+    return Recipe.model_validate(document)

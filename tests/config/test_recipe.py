@@ -1,0 +1,130 @@
+import re
+from typing import get_args
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from rl_assets.config.canonical import config_hash
+from rl_assets.config.keys import HASH_LENGTH, check_key
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import Recipe, hparam_key
+from tests.config.recipe_strategies import changed, recipes
+
+DATASET = "c-0123456789.d1"
+OTHER_VALUES = {
+    "algorithm": {
+        "learning_rate": 0.00031,
+        "anneal_learning_rate": False,
+        "num_envs": 16,
+        "num_steps": 256,
+        "num_minibatches": 2,
+        "update_epochs": 11,
+        "discount": 0.9,
+        "trace_decay": 0.9,
+        "clip_coefficient": 0.3,
+        "clip_value_loss": True,
+        "entropy_coefficient": 0.01,
+        "value_coefficient": 0.7,
+        "max_grad_norm": 1.5,
+        "normalize_advantages": False,
+        "target_kl": 0.02,
+        "normalize_observations": True,
+        "normalize_rewards": True,
+        "adam_epsilon": 1e-8,
+    },
+    "network": {"hidden_sizes": (64, 65), "activation": "relu"},
+    "": {"total_timesteps": 200_001, "segment_steps": 999_999, "dataset": "c-0123456789.d2"},
+}
+FIELDS = [(part, name) for part, values in OTHER_VALUES.items() for name in values]
+
+
+def other(recipe: Recipe, part: str, name: str) -> Recipe:
+    """The recipe with another value of one field, whatever its value is."""
+    value = getattr(getattr(recipe, part) if part else recipe, name)
+    other_value = not value if isinstance(value, bool) else OTHER_VALUES[part][name]
+    return changed(recipe, part, name, other_value)
+
+
+def test_the_table_above_holds_every_field_that_decides_a_training():
+    single_valued = {"name"}
+    assert len(get_args(PPOConfig.model_fields["name"].annotation)) == 1
+    models: dict[str, type[BaseModel]] = {"algorithm": PPOConfig, "network": NetworkConfig, "": Recipe}
+    for part, model in models.items():
+        assert set(OTHER_VALUES[part]) == set(model.model_fields) - single_valued - {"algorithm", "network"}
+
+
+@pytest.mark.parametrize(("part", "name"), FIELDS)
+def test_a_change_of_any_field_changes_the_key(part, name):
+    recipe = Recipe(dataset=DATASET, algorithm=PPOConfig(num_envs=8, num_steps=128, num_minibatches=4))
+    assert hparam_key(other(recipe, part, name)) != hparam_key(recipe)
+
+
+@given(recipe=recipes(), field=st.sampled_from([field for field in FIELDS if not field[1].startswith("num_")]))
+def test_a_change_of_any_field_of_any_recipe_changes_the_key(recipe: Recipe, field: tuple[str, str]):
+    another = other(recipe, *field)
+    assume(another != recipe)
+    assert hparam_key(another) != hparam_key(recipe)
+
+
+@given(first=recipes(), second=recipes())
+def test_two_recipes_have_one_key_only_if_they_are_equal(first: Recipe, second: Recipe):
+    assert (hparam_key(first) == hparam_key(second)) == (first == second)
+
+
+@given(recipe=recipes())
+@example(recipe=Recipe(dataset=DATASET, network=NetworkConfig(hidden_sizes=(4096,) * 8)))
+def test_every_recipe_has_a_valid_key_that_ends_in_its_hash(recipe: Recipe):
+    key = hparam_key(recipe)
+    assert check_key(key, kind="hparam") == key
+    assert len(key) <= 71
+    assert re.fullmatch(r"ppo-[A-Za-z0-9._=-]*-[0-9a-f]{10}", key)
+    assert key.endswith(config_hash(recipe)[:HASH_LENGTH])
+
+
+@given(recipe=recipes())
+def test_a_key_never_shows_half_a_value(recipe: Recipe):
+    """`steps=1000` must not stand for 100000: every word of the readable part is true of the recipe."""
+    values = {
+        "lr": recipe.algorithm.learning_rate,
+        "steps": recipe.total_timesteps,
+        "envs": recipe.algorithm.num_envs,
+        "hidden": "x".join(map(str, recipe.network.hidden_sizes)),
+    }
+    readable = hparam_key(recipe)[: -HASH_LENGTH - 1]
+    shown = re.findall(r"-(lr|steps|envs|hidden)=([^=]+?)(?=-[a-z]|$)", readable)
+    for name, text in shown:
+        assert text == values[name] if name == "hidden" else float(text) == values[name]
+
+
+def test_a_key_names_what_differs_from_the_defaults():
+    recipe = Recipe(
+        dataset=DATASET,
+        algorithm=PPOConfig(learning_rate=3e-4, normalize_observations=True),
+        network=NetworkConfig(hidden_sizes=(32, 16)),
+        total_timesteps=100_000,
+    )
+    key = hparam_key(recipe)[: -HASH_LENGTH - 1]
+    assert key == "ppo-lr=0.0003-normalize_observations=true-hidden=32x16"
+
+
+def test_the_learning_rate_is_always_named():
+    assert re.fullmatch(r"ppo-lr=[0-9.e-]+-[0-9a-f]{10}", hparam_key(Recipe(dataset=DATASET)))
+
+
+def test_a_word_that_does_not_fit_is_left_out_and_later_ones_are_not():
+    recipe = Recipe(
+        dataset=DATASET,
+        algorithm=PPOConfig(learning_rate=0.000123),
+        network=NetworkConfig(hidden_sizes=(4096,) * 8),
+        total_timesteps=123,
+    )
+    assert "hidden" not in hparam_key(recipe)
+    assert "-steps=123-" in hparam_key(recipe)
+
+
+@given(recipe=recipes())
+def test_a_recipe_survives_json_with_its_key(recipe: Recipe):
+    assert hparam_key(Recipe.model_validate_json(recipe.model_dump_json())) == hparam_key(recipe)
