@@ -14,6 +14,9 @@ from rl_assets.config.expectations import expectation, is_union, union_members, 
 
 Path = tuple[str | int, ...]
 
+MAX_SHOWN = 120
+"""Characters of a value that are repeated."""
+
 _UNKNOWN_FIELD = {"extra_forbidden", "invalid_key"}
 
 
@@ -65,7 +68,8 @@ def shown(value: Any) -> str:
     short.maxstring = short.maxother = 60
     short.maxlong = 40
     short.maxlevel, short.maxlist, short.maxtuple, short.maxdict = 3, 6, 6, 6
-    return short.repr(list(value) if isinstance(value, tuple) else value)
+    text = short.repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +167,7 @@ class _Finding:
         elsewhere = getattr(self.parent, "WRITTEN_ELSEWHERE", {}).get(name)
         if elsewhere is not None:
             return elsewhere
-        near = difflib.get_close_matches(name.lower(), known, n=1)
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
         return (f"did you mean '{near[0]}'? " if near else "") + f"expected one of {', '.join(known)}"
 
     def _advice(self) -> str:

@@ -26,7 +26,7 @@ class Recipe(StrictModel):
     """Environment steps of each member; the last update is always whole."""
 
     segment_steps: int = Field(default=1_000_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps after which the pool is rebuilt with fresh seeds, so that a training can resume exactly."""
+    """Environment steps after which the pool is rebuilt with fresh seeds."""
 
     dataset: str
     """Partition key of the dataset whose owner this training is for."""

@@ -94,7 +94,7 @@ class SweepConfig(StrictModel):
     """Environment steps of each member."""
 
     segment_steps: int = Field(default=1_000_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps after which the pool is rebuilt, so that a training can resume exactly."""
+    """Environment steps after which the pool is rebuilt with fresh seeds."""
 
     dataset: DatasetKey | DatasetDeclaration
     """Whose work this is: a registered dataset, or the four words that declare one."""
@@ -135,7 +135,7 @@ class SweepConfig(StrictModel):
     def _names_are_hyperparameters(cls, value: dict[str, Any]) -> dict[str, Any]:
         wrong = sorted(set(value) - _SWEEPABLE)
         if wrong:
-            near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1)
+            near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1, cutoff=0.7)
             raise ValueError(
                 f"{shown(wrong[0])} is no hyper-parameter: "
                 + (f"did you mean '{near[0]}'? " if near else "")

@@ -61,5 +61,5 @@ def parse_yaml(text: str | bytes, *, source: str) -> Any:
         place = getattr(error, "problem_mark", None)
         where = f" in line {place.line + 1}" if place is not None else ""
         problem = getattr(error, "problem", None) or (str(error).strip() or type(error).__name__).splitlines()[0]
-        problem = problem.split(";")[0]
+        problem = problem.split(";")[0].split(" with value ")[0]  # values may be clients' names, and this may be logged
         raise InvalidConfig(f"{source}: not valid YAML{where}: {problem}") from error

@@ -28,6 +28,16 @@ _UNFINISHED = [
 _ACTIVE = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
 
 
+def limit_pool(instance: dg.DagsterInstance, pool: str) -> None:
+    """Make the instance's default limit hold for a pool from its first run on.
+
+    Dagster sets it up while it launches the first runs of a pool, and launches all that are queued by then.
+    """
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits and pool not in storage.get_concurrency_keys():
+        storage.initialize_concurrency_limit_to_default(pool)
+
+
 class Activity:
     """A look at the unfinished runs and backfills of one instance."""
 

@@ -14,6 +14,9 @@ from rl_assets.errors import EnvironmentFault
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _GRACE_S = 2.0
 
+_KEEP_FREED_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(256 << 20), "MALLOC_MMAP_THRESHOLD_": str(32 << 20)}
+"""Tells glibc to reuse activations of a megabyte instead of asking the system for blank pages in every update."""
+
 
 class ChildProcess:
     """Runs one of our modules as `python -m <module> <fd>` in an empty folder.
@@ -35,7 +38,7 @@ class ChildProcess:
             stdout=self._stderr,
             stderr=self._stderr,
             cwd=self._folder.name,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            env={**_KEEP_FREED_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         theirs.close()
 

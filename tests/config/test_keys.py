@@ -6,7 +6,9 @@ from rl_assets.config.keys import HASH_LENGTH, MAX_KEY_LENGTH, check_key, fit_ke
 from rl_assets.errors import BadInput, InvalidPartitionKey
 
 
-@pytest.mark.parametrize("key", ["a", "CartPole-v1", "ppo-lr=0.003-1f0c9a3b2e", "c-0123.d3", "a+b;c_d", "x" * 100, "a..b"])
+@pytest.mark.parametrize(
+    "key", ["a", "CartPole-v1", "ppo-lr=0.003-1f0c9a3b2e", "c-0123.d3", "a+b;c_d", "x" * 100, "a..b"]
+)
 def test_what_dagster_carries_is_returned_as_it_is(key):
     assert check_key(key, kind="sweep") == key
 
@@ -39,7 +41,7 @@ def test_what_would_be_misread_is_refused_with_the_reason(key, reason):
 
 
 def test_a_refused_key_is_bad_input_and_named_by_its_kind():
-    with pytest.raises(BadInput, match="^hparam key"):
+    with pytest.raises(BadInput, match=r"^hparam key"):
         check_key("a b", kind="hparam")
 
 

@@ -28,5 +28,5 @@ def test_wrong_widths_are_refused_in_plain_words(hidden_sizes, message):
 
 
 def test_an_activation_that_does_not_exist_is_refused_with_those_that_do():
-    with pytest.raises(InvalidConfig, match="^t: field 'activation': expected 'tanh' or 'relu', got 'gelu'$"):
+    with pytest.raises(InvalidConfig, match=r"^t: field 'activation': expected 'tanh' or 'relu', got 'gelu'$"):
         NetworkConfig.parse({"activation": "gelu"}, source="t")

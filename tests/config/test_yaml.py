@@ -1,4 +1,5 @@
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_collections_are_plain():
         ("a: !!int x", r"invalid literal for int"),
         ("a: !!bool x", r"not valid YAML: 'x'"),
         ("a: " + "9" * 5000, r"5000 digits$"),
-        ("[" * 5000, r"nested too deeply"),
+        ("[\n" * 1500, r"nested too deeply"),
         ("a: \x00", r"unacceptable character"),
     ],
 )
@@ -66,21 +67,27 @@ def test_what_is_no_yaml_is_refused_with_its_line(text, message):
         parse_yaml(text, source="t")
 
 
-@given(text=st.text(max_size=60) | st.text(alphabet="a1:-[]{}&*!|>'\"%,?#\n \t.e", max_size=40))
-def test_any_text_is_read_or_refused(text):
-    try:
-        parse_yaml(text, source="t")
-    except InvalidConfig as error:
-        assert str(error).startswith("t: ")
-        assert len(str(error)) > len("t: not valid YAML: ")
+@given(
+    document=st.text(max_size=60)
+    | st.text(alphabet="a1:-[]{}&*!|>'\"%,?#\n \t.e", max_size=40)
+    | st.binary(max_size=60)
+)
+def test_anything_is_read_or_refused(document):
+    assert refusal(document) is None or re.fullmatch(r"t: [^\n]{10,}", refusal(document))
 
 
-@given(content=st.binary(max_size=60))
-def test_any_bytes_are_read_or_refused(content):
+def refusal(document: str | bytes) -> str | None:
     try:
-        parse_yaml(content, source="t")
+        parse_yaml(document, source="t")
     except InvalidConfig as error:
-        assert str(error).startswith("t: ")
+        return str(error)
+    return None
+
+
+def test_the_refusal_of_a_repeated_key_repeats_no_value():
+    assert refusal("client_id: Acme\nclient_id: Globex") == (
+        't: not valid YAML in line 2: found duplicate key "client_id"'
+    )
 
 
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path):
@@ -90,8 +97,12 @@ def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("content", "place"),
-    [("a: é".encode("latin-1"), "byte 0xe9 in line 1"), (b"\n\na: \xff", "byte 0xff in line 3"), ("a: 1".encode("utf-16"), "line 1")],
-)  # fmt: skip
+    [
+        ("a: é".encode("latin-1"), "byte 0xe9 in line 1"),
+        (b"\n\na: \xff", "byte 0xff in line 3"),
+        ("a: 1".encode("utf-16"), "line 1"),
+    ],
+)
 def test_what_is_not_utf8_is_refused_and_told_what_to_do(tmp_path: Path, content, place):
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(InvalidConfig, match=rf"a\.yaml: not UTF-8 text \(.*{place}\): save it as UTF-8"):

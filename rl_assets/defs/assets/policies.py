@@ -29,6 +29,9 @@ from rl_assets.rl.trials import selection_episodes
 CELLS_TAG = "rl/cells"
 """Run tag with the exact cells that are asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
 
+TRAINING_POOL = "training"
+"""Limited in `dagster.yaml`: a laptop trains one run at a time, which already uses every core."""
+
 LOG_EVERY_S = 10.0
 
 TRAINED = dg.AssetKey("trained_policies")
@@ -73,7 +76,7 @@ class PoliciesConfig(dg.Config):
     can_subset=True,
     partitions_def=CELLS,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    pool="training",
+    pool=TRAINING_POOL,
 )
 def policies(
     context: dg.AssetExecutionContext, config: PoliciesConfig, inputs: InputsResource, training: TrainingResource

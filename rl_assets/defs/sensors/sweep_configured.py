@@ -4,9 +4,9 @@ import json
 
 import dagster as dg
 
-from rl_assets.defs.assets.policies import CELLS_TAG, EVALUATED, TRAINED
+from rl_assets.defs.assets.policies import CELLS_TAG, EVALUATED, TRAINED, TRAINING_POOL
 from rl_assets.defs.partitions import cell_key
-from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.activity import REQUEST_TAG, Activity, limit_pool
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event, EventLog
 
@@ -22,6 +22,7 @@ def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     Cells that a backfill works on are left to it, and so are those that were evaluated after the sweep was asked for.
     The cursor is the event id of the last sweep that was seen.
     """
+    limit_pool(context.instance, TRAINING_POOL)
     log = EventLog(context.instance)
     activity = Activity(context.instance, context.repository_def.asset_graph)
     in_work = activity.partitions_in_backfill("trained_policies")
