@@ -76,7 +76,8 @@ class MemberDiverged(TrainingError):
 
     def __str__(self) -> str:
         return (
-            f"member '{self.member}' diverged in update {self.update}: {self.quantity} is {self.value}, expected finite "
+            f"member '{self.member}' diverged in update {self.update}: {self.quantity} is {self.value}, expected "
+            "finite "
             "numbers; lower its learning rate or max_grad_norm, or normalize its rewards"
         )
 

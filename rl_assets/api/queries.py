@@ -26,7 +26,7 @@ def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
     """The newest leaderboard of an environment.
 
     Returns:
-        `{"env", "champion", "event_id", "rows": [{"hparam", "mean_return", "std_return", "num_episodes", ...}]}`, best first.
+        `{"env", "champion", "event_id", "rows": [{"hparam", "mean_return", "std_return", ...}]}`, best first.
 
     Raises:
         UnknownPartition: nothing was ranked there yet.
@@ -54,7 +54,8 @@ def champion(installation: Installation, env: str) -> dict[str, Any]:
     if current is None:
         known = sorted(installation.log.latest_ids("promoted_models"))
         raise UnknownPartition(
-            f"no champion for env '{env}': expected one of {', '.join(known) or '(none yet)'}; a policy is promoted when it "
+            f"no champion for env '{env}': expected one of {', '.join(known) or '(none yet)'}; a policy is promoted "
+            "when it "
             "passes its gates: see gate_evaluations in the UI"
         )
     return current.to_json()

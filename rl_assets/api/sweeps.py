@@ -76,7 +76,7 @@ def run_sweep(
     installation: Installation,
     config: SweepConfig,
     *,
-    on_event: Callable[[str], None] = lambda text: None,
+    on_event: Callable[[str], None] | None = None,
 ) -> SweepOutcome:
     """Launch a sweep and wait until everything that it leads to has been decided.
 
@@ -91,10 +91,12 @@ def run_sweep(
         BadInput: the sweep was refused; nothing was launched and nothing was written.
         TrainingError: the sweep itself could not be materialized.
     """
+    tell = on_event or (lambda _: None)
     bury_dead_runs(installation.instance)
     event = launch_sweep(installation, config)
-    on_event(
-        f"sweep '{event.partition}' asks for {event.metadata['num_partitions']} partitions, {event.metadata['num_members']} trainings"
+    tell(
+        f"sweep '{event.partition}' asks for {event.metadata['num_partitions']} partitions, "
+        f"{event.metadata['num_members']} trainings"
     )
     while not _is_settled(installation, event):
         if has_daemon(installation.instance):
@@ -103,7 +105,7 @@ def run_sweep(
         runs = 0
         for result in drive(installation):
             runs += 1
-            on_event(_describe(result))
+            tell(_describe(result))
         if not runs:
             break
     return _outcome(installation, event)
@@ -120,7 +122,8 @@ def launch_sweep(installation: Installation, config: SweepConfig) -> Event:
     filed = installation.library.filed()[0].get(config.name)
     if filed is not None and filed != config:
         raise InvalidConfig(
-            f"sweep '{config.name}' is the name of a file in {installation.home.sweeps_folder} that says something else: "
+            f"sweep '{config.name}' is the name of a file in {installation.home.sweeps_folder} that says something "
+            "else: "
             "rename this one, or edit that file"
         )
     declared = exact.dataset

@@ -36,7 +36,9 @@ def run_demo() -> None:
         )
         console.rule("sweep, training, evaluation, gates, promotion")
         with live_progress(installation.progress, console):
-            outcome = api.run_sweep(installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False))
+            outcome = api.run_sweep(
+                installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False)
+            )
         missing = [f"partition {key}" for key in outcome.failed]
         missing += [f"verdict of {env}" for env, verdict in outcome.verdicts.items() if verdict is None]
         if missing:
@@ -49,7 +51,8 @@ def run_demo() -> None:
             print_trace(api.trace_champion(installation, env))
         audited = api.audit_champion(installation, BALANCED_ENV)
         console.print(
-            f"{BALANCED_ENV}: mean of {audited['num_episodes']} further held-out episodes is {audited['mean_return']:.1f}"
+            f"{BALANCED_ENV}: mean of {audited['num_episodes']} further held-out episodes is "
+            f"{audited['mean_return']:.1f}"
         )
         if audited["mean_return"] < BALANCED_RETURN:
             console.print(f"[bold red]expected at least {BALANCED_RETURN}: the champion does not balance")

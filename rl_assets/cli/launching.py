@@ -19,7 +19,9 @@ def launch_file(file: Path, *, as_json: bool) -> None:
     config = read_sweep_file(file)
     with api.open_installation() as installation:
         with live_progress(installation.progress, console):
-            outcome = api.run_sweep(installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False))
+            outcome = api.run_sweep(
+                installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False)
+            )
         if as_json:
             print(json.dumps(asdict(outcome) | {"is_complete": outcome.is_complete}, indent=2))
         else:

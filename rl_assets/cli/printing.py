@@ -15,9 +15,8 @@ MAX_ROWS = 30
 def print_leaderboard(answer: Mapping[str, Any]) -> None:
     """Rank, recipe, mean return with its interval, worst seed; the champion is starred."""
     table = Table(title=f"Leaderboard of {answer['env']}", title_justify="left")
-    for name, justify in (("#", "right"), ("recipe", "left"), ("mean return", "right"), ("95 % interval", "right"),
-                          ("worst seed", "right"), ("seeds", "right"), ("episodes", "right")):  # fmt: skip
-        table.add_column(name, justify=justify, overflow="fold")
+    for name in ("#", "recipe", "mean return", "95 % interval", "worst seed", "seeds", "episodes"):
+        table.add_column(name, justify="left" if name == "recipe" else "right", overflow="fold")
     for row in answer["rows"][:MAX_ROWS]:
         interval = "–" if row["ci_low"] is None else f"{row['ci_low']:.1f} … {row['ci_high']:.1f}"
         star = " ★" if row["hparam"] == answer["champion"] else ""
@@ -76,7 +75,8 @@ def print_trace(steps: Sequence[Mapping[str, Any]]) -> None:
 def print_dataset(answer: Mapping[str, Any]) -> None:
     """The key and version of a dataset."""
     console.print(
-        f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {answer['num_files']} files, {answer['size_bytes']} bytes"
+        f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {answer['num_files']} files, {answer['size_bytes']} "
+        "bytes"
     )
     console.print(f"  data version {answer['data_version']}")
 

@@ -28,6 +28,12 @@ _UNFINISHED = [
 _ACTIVE = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
 
 
+def graph_of(context: dg.SensorEvaluationContext) -> BaseAssetGraph:
+    """The asset graph that a sensor belongs to."""
+    assert context.repository_def is not None, "a sensor is always evaluated with the definitions it belongs to"
+    return context.repository_def.asset_graph
+
+
 def limit_pool(instance: dg.DagsterInstance, pool: str) -> None:
     """Make the instance's default limit hold for a pool from its first run on.
 

@@ -59,6 +59,7 @@ def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: st
     unknown = sorted(set(floor) - set(names))
     if unknown:
         raise InvalidConfig(
-            f"{source}: field 'gates.floor': '{unknown[0]}' is no environment of this sweep: expected one of {', '.join(sorted(names))}"
+            f"{source}: field 'gates.floor': '{unknown[0]}' is no environment of this sweep: expected one of "
+            f"{', '.join(sorted(names))}"
         )
     return sweep.gates.model_copy(update={"floor": {names[name]: value for name, value in floor.items()}})

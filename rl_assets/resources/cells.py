@@ -58,7 +58,8 @@ class CellTraining:
 
     def republish(self) -> Publication:
         """Log again what is complete already, with its old bytes and its old inputs."""
-        assert self._prior is not None and not self.missing, "only a complete cell is logged again"
+        assert self._prior is not None, "only what was trained before is logged again"
+        assert not self.missing, "only a complete cell is logged again"
         return self._scope.republish(self._prior)
 
     def publish(self, members: Mapping[int, TrainedMember], metadata: Mapping[str, Any]) -> Publication:

@@ -21,7 +21,7 @@ class Demand:
 
     def hparams(self, env: str) -> tuple[str, ...]:
         """The recipes that any sweep asks for in an env, in order of first asking."""
-        oldest_first = reversed(self.sweeps.values())
+        oldest_first = reversed(list(self.sweeps.values()))
         return tuple(dict.fromkeys(hparam for event in oldest_first for hparam in hparams_of(event, env)))
 
 

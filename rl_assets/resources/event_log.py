@@ -87,7 +87,8 @@ class EventLog:
             if (read.asset, read.partition) == (asset, partition):
                 return self.at(asset, partition, read.event_id)
         raise InputNotFound(
-            f"{event.asset}[{event.partition}] (event {event.event_id}) does not say which {asset}[{partition}] it read: "
+            f"{event.asset}[{event.partition}] (event {event.event_id}) does not say which {asset}[{partition}] it "
+            "read: "
             "materialize it again"
         )
 

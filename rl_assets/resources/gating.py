@@ -143,15 +143,15 @@ class GateQuestion:
 
     def _decide_floor(self, returns: Sample) -> GateDecision:
         floor = self._gates.floor_of(self._env_key)
-        published = describe_env(self._env).reward_threshold
-        if floor is None and published is None:
+        if floor is None:
+            floor = describe_env(self._env).reward_threshold
+        if floor is None:
             return hold(
                 MEETS_FLOOR,
-                f"no floor is configured for '{self._env_key}' and Gymnasium publishes no threshold for it: set gates.floor",
+                f"no floor is configured for '{self._env_key}' and Gymnasium publishes no threshold for it: set "
+                "gates.floor",
             )
-        return floor_gate(
-            returns, floor=published if floor is None else floor, confidence=self._gates.confidence, name=MEETS_FLOOR
-        )
+        return floor_gate(returns, floor=floor, confidence=self._gates.confidence, name=MEETS_FLOOR)
 
     def _decide_champion(self, returns: Sequence[Sample]) -> GateDecision:
         if not self._gates.beats_champion:

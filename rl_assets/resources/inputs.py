@@ -112,7 +112,8 @@ class OutputScope:
         event = self.find(asset, partition)
         if event is None:
             raise InputNotFound(
-                f"{self.asset}[{self.partition}] needs {asset}[{partition}], which was never materialized: materialize it first"
+                f"{self.asset}[{self.partition}] needs {asset}[{partition}], which was never materialized: "
+                "materialize it first"
             )
         return self.open(event, is_evidence=is_evidence)
 
@@ -124,7 +125,8 @@ class OutputScope:
             reference = event.metadata.get(ARTIFACT_KEY)
             if reference is None:
                 raise InputNotFound(
-                    f"{event.asset}[{event.partition}] (event {event.event_id}) names no artifact: it was logged by other means; "
+                    f"{event.asset}[{event.partition}] (event {event.event_id}) names no artifact: it was logged by "
+                    "other means; "
                     "materialize it again"
                 )
             artifact = read_artifact(self._store, ArtifactRef.from_json(reference))
@@ -201,7 +203,8 @@ class OutputScope:
     def _refuse_if_closed(self, what: str) -> None:
         if not self._is_open:
             raise ReadOutsideScope(
-                f"the scope of {self.asset}[{self.partition}] is closed, so reading or writing {what} would go unrecorded: "
+                f"the scope of {self.asset}[{self.partition}] is closed, so reading or writing {what} would go "
+                "unrecorded: "
                 "do it inside `inputs.for_output(...)`"
             )
 

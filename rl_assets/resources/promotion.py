@@ -1,5 +1,6 @@
 """Acting on a verdict: the candidate's exact bytes become the champion, once."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ class Promotion:
         self._history = history
         self._log = log
         self._gate = scope.read("gate_evaluations", env, is_evidence=True)
-        self._facts: dict[str, Any] = self._gate.artifact.facts
+        self._facts: Mapping[str, Any] = self._gate.artifact.facts
 
     @property
     def verdict_id(self) -> str:
@@ -73,7 +74,8 @@ class Promotion:
         reigning = None if current is None else current.data_version
         if reigning != self._facts["champion"]:
             raise PromotionConflict(
-                f"the gates of '{self._env}' compared the candidate with champion {_short(self._facts['champion'])}, but "
+                f"the gates of '{self._env}' compared the candidate with champion {_short(self._facts['champion'])}, "
+                "but "
                 f"{_short(reigning)} reigns now: materialize gate_evaluations of '{self._env}' again"
             )
         generation = 0 if current is None else current.generation

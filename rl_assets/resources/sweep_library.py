@@ -66,7 +66,8 @@ class SweepLibrary:
         """
         if not isinstance(sweep.dataset, str):
             raise InvalidConfig(
-                f"sweep '{sweep.name}': expected a dataset key before it is kept, got a declaration with a client's name"
+                f"sweep '{sweep.name}': expected a dataset key before it is kept, got a declaration with a client's "
+                "name"
             )
         self._submitted.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=self._submitted, delete=False, suffix=".partial") as partial:

@@ -22,7 +22,14 @@ from rl_assets.store.bundles import member_seeds, policy_file
 from rl_assets.store.objects import ObjectStore
 from tests.defs.tiny_sweeps import tiny_sweep
 
-COUNTED = ("trained_policies", "policy_evaluations", "eval_leaderboards", "gate_evaluations", "promoted_models", "sweep_reports")
+COUNTED = (
+    "trained_policies",
+    "policy_evaluations",
+    "eval_leaderboards",
+    "gate_evaluations",
+    "promoted_models",
+    "sweep_reports",
+)
 
 
 def count_events(installation: Installation) -> dict[str, int]:
@@ -66,7 +73,7 @@ def test_one_failing_partition_leaves_five_and_a_second_run_trains_it_alone(
     victim = f"Acrobot-v1|{hparams[1]}"
     trained: list[str] = []
 
-    def train_but_lose_one(plan, **settings):  # noqa: ANN001, ANN003, ANN202
+    def train_but_lose_one(plan, **settings):
         for outcome in train(plan, **settings):
             key = f"{plan.env.id}|{outcome.hparam}"
             trained.append(key)
@@ -112,7 +119,8 @@ def test_a_hole_is_never_trained_whatever_range_is_launched(installation: Instal
     launch_sweep(installation, tiny_sweep("one", envs=["CartPole-v1"], grid={"learning_rate": [1e-3]}))
     launch_sweep(installation, tiny_sweep("two", envs=["Acrobot-v1"], grid={"learning_rate": [3e-3]}))
     one, two = (installation.log.latest("sweep_configs", name) for name in ("one", "two"))
-    assert one is not None and two is not None
+    assert one is not None
+    assert two is not None
     left, right = one.metadata["rl/cells"]["hparams"][0], two.metadata["rl/cells"]["hparams"][0]
     result = run_range(installation, first=f"CartPole-v1|{left}", last=f"Acrobot-v1|{right}")
     assert result.success

@@ -41,7 +41,10 @@ def launch_both(installation: Installation, order: tuple[str, str]) -> dict[str,
 def train_all(installation: Installation) -> dg.ExecuteInProcessResult:
     """One run over everything, as a backfill of the whole range."""
     hparams = installation.instance.get_dynamic_partitions("hparam")
-    tags = {"dagster/asset_partition_range_start": f"{ENV}|{hparams[0]}", "dagster/asset_partition_range_end": f"{ENV}|{hparams[-1]}"}
+    tags = {
+        "dagster/asset_partition_range_start": f"{ENV}|{hparams[0]}",
+        "dagster/asset_partition_range_end": f"{ENV}|{hparams[-1]}",
+    }
     return execute(installation, assets=[policies.TRAINED, policies.EVALUATED], partition=None, tags=tags)
 
 
@@ -56,7 +59,10 @@ def test_two_clients_in_one_run_keep_their_own_data(installation: Installation, 
     runs = {event.run_id for event in installation.log.history("trained_policies")}
     assert len(runs) == 1
     register = installation.register
-    own = {"acme": set(register.datasets_of(ACME["client_id"])), "globex": set(register.datasets_of(GLOBEX["client_id"]))}
+    own = {
+        "acme": set(register.datasets_of(ACME["client_id"])),
+        "globex": set(register.datasets_of(GLOBEX["client_id"])),
+    }
     assert datasets_read(installation) == {cells["acme"]: own["acme"], cells["globex"]: own["globex"]}
     list(drive(installation))
     for client, words in (("acme", ACME), ("globex", GLOBEX)):
@@ -77,16 +83,14 @@ def test_when_one_clients_recipe_fails_the_other_is_recorded_as_ever(
 ) -> None:
     cells = launch_both(installation, ("acme", "globex"))
 
-    def train_but_lose_acme(plan, **settings):  # noqa: ANN001, ANN003, ANN202
+    def train_but_lose_acme(plan, **settings):
         for outcome in train(plan, **settings):
             lost = MemberFailure(seed=0, error=EnvironmentFault("injected: the pool died"))
             yield type(outcome)(hparam=outcome.hparam, members=(lost,)) if outcome.hparam in cells["acme"] else outcome
 
     monkeypatch.setattr(policies, "train", train_but_lose_acme)
     assert not train_all(installation).success
-    assert datasets_read(installation) == {
-        cells["globex"]: set(installation.register.datasets_of(GLOBEX["client_id"]))
-    }
+    assert datasets_read(installation) == {cells["globex"]: set(installation.register.datasets_of(GLOBEX["client_id"]))}
     assert partitions(api.client_lineage(installation, ACME["client_id"]), "trained_policies") == set()
 
 
@@ -103,7 +107,9 @@ def test_the_trace_of_a_champion_leads_to_the_clients_dataset(installation: Inst
 
 def test_a_closed_scope_refuses_to_read_and_to_publish(installation: Installation) -> None:
     api.run_sweep(installation, tiny_sweep())
-    with Inputs(log=installation.log, store=ObjectStore(installation.home.store_url)).for_output("anything", "x") as scope:
+    with Inputs(log=installation.log, store=ObjectStore(installation.home.store_url)).for_output(
+        "anything", "x"
+    ) as scope:
         pass
     with pytest.raises(ReadOutsideScope, match="anything"):
         scope.read("eval_leaderboards", ENV)
@@ -113,7 +119,9 @@ def test_a_closed_scope_refuses_to_read_and_to_publish(installation: Installatio
 
 def test_a_materialization_logged_by_other_means_is_possibly_affected(installation: Installation) -> None:
     api.run_sweep(installation, tiny_sweep())
-    installation.instance.report_runless_asset_event(dg.AssetMaterialization("trained_policies", partition=f"{ENV}|by-hand"))
+    installation.instance.report_runless_asset_event(
+        dg.AssetMaterialization("trained_policies", partition=f"{ENV}|by-hand")
+    )
     answer = api.client_lineage(installation, ACME["client_id"])
     assert [item["partition"] for item in answer["possibly_affected"]] == [f"{ENV}|by-hand"]
 

@@ -53,7 +53,9 @@ def test_a_candidate_below_the_floor_fails_and_is_not_promoted(installation: Ins
     outcome = api.run_sweep(installation, tiny_sweep(gates={"floor": 1e6, "num_episodes": 4}))
     assert outcome.verdicts == {ENV: "fail"}
     assert champions(installation) == []
-    assert materialize(installation, "promoted_models").success, "asked by hand, the asset reads the verdict and declines"
+    assert materialize(installation, "promoted_models").success, (
+        "asked by hand, the asset reads the verdict and declines"
+    )
     assert installation.log.latest("promoted_models", ENV) is None
 
 
@@ -87,7 +89,8 @@ def test_a_better_policy_replaces_the_champion_and_a_worse_or_equal_one_does_not
 
     def challenge(name: str, rate: float, candidate: list[float], champion: list[float]) -> str:
         monkeypatch.setattr(
-            "rl_assets.defs.assets.eval_leaderboards._candidate", lambda best, episodes, inputs: newest(inputs, rate, name)
+            "rl_assets.defs.assets.eval_leaderboards._candidate",
+            lambda best, episodes, inputs: newest(inputs, rate, name),
         )
         play_fixed_returns(monkeypatch, candidate, champion)
         api.run_sweep(installation, tiny_sweep(name, grid={"learning_rate": [rate]}))
@@ -112,7 +115,8 @@ def test_a_verdict_is_stored_and_never_drawn_again(installation: Installation) -
     materialize(installation, "eval_leaderboards")
     materialize(installation, "gate_evaluations")
     second = installation.log.latest("gate_evaluations", ENV)
-    assert first is not None and second is not None
+    assert first is not None
+    assert second is not None
     assert second.event_id > first.event_id
     assert second.data_version == first.data_version
     assert (first.metadata["was_asked_before"], second.metadata["was_asked_before"]) == (False, True)
@@ -146,7 +150,8 @@ def test_what_is_promoted_is_one_members_exact_weights(installation: Installatio
     champion = api.champion(installation, ENV)
     trained = installation.log.latest("trained_policies", f"{ENV}|{champion['hparam']}")
     promoted = installation.log.latest("promoted_models", ENV)
-    assert trained is not None and promoted is not None
+    assert trained is not None
+    assert promoted is not None
     with Inputs(log=installation.log, store=ObjectStore(installation.home.store_url)).for_output("test", "x") as scope:
         member = scope.open(trained).artifact.read(f"member-{champion['member_seed']}/policy.safetensors")
         assert scope.open(promoted).artifact.read("policy.safetensors") == member
@@ -157,7 +162,9 @@ def test_what_is_promoted_is_one_members_exact_weights(installation: Installatio
 def test_a_verdict_over_another_champion_is_a_conflict(installation: Installation) -> None:
     api.run_sweep(installation, tiny_sweep())
     history = ChampionHistory(ObjectStore(installation.home.store_url), ENV)
-    with Inputs(log=installation.log, store=ObjectStore(installation.home.store_url)).for_output("promoted_models", ENV) as scope:
+    with Inputs(log=installation.log, store=ObjectStore(installation.home.store_url)).for_output(
+        "promoted_models", ENV
+    ) as scope:
         promotion = Promotion(scope, env=ENV, history=history, log=installation.log)
         promotion._acted_on = lambda: None  # as if another sensor had promoted something else in between
         with pytest.raises(PromotionConflict, match="reigns now"):

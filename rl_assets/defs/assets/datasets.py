@@ -18,7 +18,8 @@ MAX_ROWS = 20
     owners=["team:data-governance"],
     kinds={"dataset"},
     description=(
-        "A client's dataset: the bytes it gave us, or a declaration of simulator-only work. Its data version is the Merkle "
+        "A client's dataset: the bytes it gave us, or a declaration of simulator-only work. Its data version is the "
+        "Merkle "
         "root over its files. Keys are pseudonyms; names and free text live in the client register alone "
         "(`rlctl dataset list`)."
     ),

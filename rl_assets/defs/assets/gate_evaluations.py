@@ -16,7 +16,9 @@ from rl_assets.statistics.gates import GateDecision
             MEETS_FLOOR,
             asset="gate_evaluations",
             partitions_def=ENVS,
-            description="The lower confidence bound of the candidate's mean return on fresh episodes reaches the floor.",
+            description=(
+                "The lower confidence bound of the candidate's mean return on fresh episodes reaches the floor."
+            ),
         ),
         dg.AssetCheckSpec(
             BEATS_CHAMPION,
@@ -29,7 +31,8 @@ from rl_assets.statistics.gates import GateDecision
     owners=["team:rl"],
     kinds={"gate"},
     description=(
-        "Fresh paired episodes of the candidate and the reigning champion, and the verdict: pass, hold or fail. The same two "
+        "Fresh paired episodes of the candidate and the reigning champion, and the verdict: pass, hold or fail. The "
+        "same two "
         "sets of weights under the same gates get the same verdict for good: it is stored and never drawn again."
     ),
 )
@@ -41,7 +44,7 @@ def gate_evaluations(context: dg.AssetExecutionContext, inputs: InputsResource) 
 
 
 def _check_result(decision: GateDecision) -> dg.AssetCheckResult:
-    """A hold is the usual outcome and turns no run red: it is a warning, as a fail is, and the sensor reads the verdict."""
+    """Show a decision as a check; a hold or a fail is a warning that turns no run red, as holds are usual."""
     return dg.AssetCheckResult(
         check_name=decision.name,
         passed=decision.verdict == "pass",

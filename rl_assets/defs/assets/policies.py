@@ -1,7 +1,8 @@
 """Trained policies and their evaluations: one op, so that a population is evaluated while it is in memory.
 
 A run may hold any range of cells. Recipes of one environment train together as one population, and each partition is
-logged as its recipe finishes, so that a run that dies keeps what was done. Holes, which no sweep asks for, are left out.
+logged as its recipe finishes, so that a run that dies keeps what was done. Holes, which no sweep asks for, are left
+out.
 """
 
 import json
@@ -27,7 +28,7 @@ from rl_assets.rl.training import train
 from rl_assets.rl.trials import selection_episodes
 
 CELLS_TAG = "rl/cells"
-"""Run tag with the exact cells that are asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
+"""Run tag with the exact cells asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
 
 TRAINING_POOL = "training"
 """Limited in `dagster.yaml`: a laptop trains one run at a time, which already uses every core."""
@@ -57,8 +58,10 @@ class PoliciesConfig(dg.Config):
             skippable=True,
             partitions_def=CELLS,
             description=(
-                "A recipe trained in an environment with PPO on EnvPool: for each seed the exact weights, optimizer state and "
-                "metrics. A range of partitions trains as one population. Combinations that no sweep asks for are left out."
+                "A recipe trained in an environment with PPO on EnvPool: for each seed the exact weights, optimizer "
+                "state and "
+                "metrics. A range of partitions trains as one population. Combinations that no sweep asks for are "
+                "left out."
             ),
         ),
         dg.AssetSpec(
@@ -69,8 +72,10 @@ class PoliciesConfig(dg.Config):
             kinds={"parquet"},
             skippable=True,
             partitions_def=CELLS,
-            description="Held-out selection episodes of every member: a fixed quota for each environment stream, so that "
-            "long episodes count as much as short ones.",
+            description=(
+                "Held-out selection episodes of every member: a fixed quota for each environment stream, so that long "
+                "episodes count as much as short ones."
+            ),
         ),
     ],
     can_subset=True,

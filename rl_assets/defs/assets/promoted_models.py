@@ -17,7 +17,8 @@ from rl_assets.resources.promotion import Promotion
     owners=["team:rl"],
     kinds={"model"},
     description=(
-        "The champion of an environment: one member's exact weights. It reads the verdict itself: on hold or fail, or when "
+        "The champion of an environment: one member's exact weights. It reads the verdict itself: on hold or fail, "
+        "or when "
         "this verdict was acted on before, nothing is materialized and the champion stays."
     ),
 )

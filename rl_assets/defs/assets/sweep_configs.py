@@ -22,7 +22,8 @@ MAX_ROWS = 20
     owners=["team:rl"],
     kinds={"yaml"},
     description=(
-        "A sweep: envs x recipes x seeds, from a file in `sweeps/` or `rlctl sweep -f`. Materializing it registers the env and "
+        "A sweep: envs x recipes x seeds, from a file in `sweeps/` or `rlctl sweep -f`. Materializing it registers "
+        "the env and "
         "hparam keys; the sensor `sweep_configured` then trains exactly what it asks for."
     ),
 )
@@ -80,7 +81,7 @@ def _describe(plan: SweepPlan) -> dict[str, object]:
     }
 
 
-def _highlights(recipe: Recipe) -> dict[str, object]:
+def _highlights(recipe: Recipe) -> dict[str, str | float]:
     return {
         "learning_rate": recipe.algorithm.learning_rate,
         "total_timesteps": recipe.total_timesteps,

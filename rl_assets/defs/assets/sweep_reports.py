@@ -27,7 +27,9 @@ from rl_assets.store.bundles import load_history, member_seeds
     group_name="sweeps",
     owners=["team:rl"],
     kinds={"plotly"},
-    description="One self-contained HTML page for a sweep: leaderboards with intervals, learning curves, speed, gate decisions.",
+    description=(
+        "One self-contained HTML page for a sweep: leaderboards with intervals, learning curves, speed, gate decisions."
+    ),
 )
 def sweep_reports(
     context: dg.AssetExecutionContext, inputs: InputsResource, pages: PagesResource
@@ -97,7 +99,8 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
         champions=champions,
         lineage={
             "sweep": f"{sweep} (event {event.event_id}, data version {event.data_version[:12]})",
-            "dataset": f"{first.dataset} (event {dataset.event.event_id}, data version {dataset.event.data_version[:12]})",
+            "dataset": f"{first.dataset} (event {dataset.event.event_id}, data version "
+            "{dataset.event.data_version[:12]})",
             "commit": str(event.metadata.get("rl/commit")),
         },
     )

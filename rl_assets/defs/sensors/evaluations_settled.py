@@ -4,7 +4,7 @@ import dagster as dg
 
 from rl_assets.config.keys import short_hash
 from rl_assets.defs.partitions import split_cell
-from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.stages import answers, evaluations_by_env, ranks_all
@@ -24,7 +24,7 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     It compares what is ranked with what is evaluated, so it needs no memory of its own.
     """
     log = EventLog(context.instance)
-    activity = Activity(context.instance, context.repository_def.asset_graph)
+    activity = Activity(context.instance, graph_of(context))
     busy = {
         split_cell(key)[0]
         for asset in ("trained_policies", "policy_evaluations")

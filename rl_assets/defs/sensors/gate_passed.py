@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.stages import awaits_promotion
 
@@ -21,7 +21,7 @@ def gate_passed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     run or a backfill stays ahead of it and is looked at again.
     """
     log = EventLog(context.instance)
-    activity = Activity(context.instance, context.repository_def.asset_graph)
+    activity = Activity(context.instance, graph_of(context))
     busy = activity.partitions_in_work("promoted_models") | activity.partitions_in_work("gate_evaluations")
     cursor = int(context.cursor) if context.cursor else 0
     newest = {event.partition: event for event in log.history("gate_evaluations", after=cursor)}

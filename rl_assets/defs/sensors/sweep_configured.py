@@ -6,7 +6,7 @@ import dagster as dg
 
 from rl_assets.defs.assets.policies import CELLS_TAG, EVALUATED, TRAINED, TRAINING_POOL
 from rl_assets.defs.partitions import cell_key
-from rl_assets.resources.activity import REQUEST_TAG, Activity, limit_pool
+from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of, limit_pool
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event, EventLog
 
@@ -24,7 +24,7 @@ def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     limit_pool(context.instance, TRAINING_POOL)
     log = EventLog(context.instance)
-    activity = Activity(context.instance, context.repository_def.asset_graph)
+    activity = Activity(context.instance, graph_of(context))
     in_work = activity.partitions_in_backfill("trained_policies")
     cursor = int(context.cursor) if context.cursor else 0
     evaluated = log.latest_ids("policy_evaluations")

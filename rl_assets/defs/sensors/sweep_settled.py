@@ -3,7 +3,7 @@
 import dagster as dg
 
 from rl_assets.defs.sensors.sweep_configured import training_request
-from rl_assets.resources.activity import REQUEST_TAG, Activity
+from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import Demand, envs_of, read_demand
 from rl_assets.resources.event_log import Event, EventLog
 from rl_assets.resources.stages import answers, awaits_promotion, evaluations_by_env, ranks_all
@@ -25,7 +25,7 @@ def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     open_sweeps = [sweep for sweep in demand.sweeps.values() if reported.get(sweep.partition, 0) < sweep.event_id]
     if not open_sweeps:
         return dg.SensorResult()
-    activity = Activity(context.instance, context.repository_def.asset_graph)
+    activity = Activity(context.instance, graph_of(context))
     busy = {key.split("|")[0] for asset in _UPSTREAM for key in activity.partitions_in_work(asset)}
     settled = _settled_envs(log, demand)
     requests = []
