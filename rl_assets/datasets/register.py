@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from rl_assets.datasets.spelling import find_name, letters_of, normalize_words
 from rl_assets.errors import BadInput, CorruptObject, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
 
 MAX_WORD_LENGTH = 200
+_KEY = re.compile(r"c-[0-9a-f]{10}\.d[1-9][0-9]*")
 _FILE_NAME = "clients.json"
 _LOCK_NAME = "clients.lock"
 
@@ -103,6 +105,11 @@ class ClientRegister:
         Raises:
             UnknownPartition: no dataset has that key.
         """
+        if not _KEY.fullmatch(key):
+            raise UnknownPartition(
+                "field 'dataset' is no dataset key (and is not repeated here, as it may be a client's name): expected one "
+                "such as c-0123456789.d1; `rlctl dataset list` shows them"
+            )
         words = self._load()["datasets"].get(key)
         if words is None:
             raise UnknownPartition(f"dataset '{key}' is not registered: register it with `rlctl dataset add`")
