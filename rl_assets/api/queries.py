@@ -85,8 +85,10 @@ def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]
         )
     return [
         step.summary()
+        | ({"client_id": installation.register.dataset(step.partition).client_id} if step.asset == "datasets" else {})
         | {
             "commit": step.facts.get("rl/commit"),
+            "dirty": step.facts.get("rl/dirty"),
             "config_hash": step.facts.get("rl/config_hash"),
             "run_id": step.facts.get("run_id"),
         }

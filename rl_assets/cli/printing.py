@@ -1,8 +1,10 @@
 """Tables for people, on standard output."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -14,18 +16,31 @@ MAX_ROWS = 30
 
 def print_leaderboard(answer: Mapping[str, Any]) -> None:
     """Rank, recipe, mean return with its interval, worst seed; the champion is starred."""
-    table = Table(title=f"Leaderboard of {answer['env']}", title_justify="left")
-    for name in ("#", "recipe", "mean return", "95 % interval", "worst seed", "seeds", "episodes"):
-        table.add_column(name, justify="left" if name == "recipe" else "right", overflow="fold")
-    for row in answer["rows"][:MAX_ROWS]:
+    rows = answer["rows"][:MAX_ROWS]
+    labels = label_recipes([row["hparam"] for row in rows])
+    table = _table(f"Leaderboard of {answer['env']}")
+    for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds", "episodes"):
+        table.add_column(name, justify="left" if name == "recipe" else "right", no_wrap=name != "recipe")
+    for row in rows:
         interval = "–" if row["ci_low"] is None else f"{row['ci_low']:.1f} … {row['ci_high']:.1f}"
         star = " ★" if row["hparam"] == answer["champion"] else ""
-        seeds = str(row["num_seeds"]) + ("" if row["is_replicated"] else " (unreplicated)")
         table.add_row(
-            str(row["rank"]), row["hparam"] + star, f"{row['mean_return']:.1f}", interval,
-            f"{row['worst_seed_return']:.1f}", seeds, str(row["num_episodes"]),
-        )  # fmt: skip
+            str(row["rank"]),
+            labels[row["hparam"]] + star,
+            f"{row['mean_return']:.1f}",
+            interval,
+            f"{row['worst_seed_return']:.1f}",
+            str(row["num_seeds"]) + ("" if row["is_replicated"] else " (few)"),
+            str(row["num_episodes"]),
+        )
     console.print(table)
+
+
+def label_recipes(hparams: Sequence[str]) -> dict[str, str]:
+    """Short names for recipes shown together: the words in which they differ, and the hash that is theirs alone."""
+    words = {hparam: re.split(r"-(?=[a-z_]+=|[0-9a-f]{10}$)", hparam) for hparam in hparams}
+    shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
+    return {hparam: " ".join(word for word in own if word not in shared) for hparam, own in words.items()}
 
 
 def print_champion(answer: Mapping[str, Any]) -> None:
@@ -49,7 +64,7 @@ def print_client_lineage(answer: Mapping[str, Sequence[Any]]) -> None:
     """What a client's data went into, promoted models first."""
     console.print(f"datasets: {', '.join(answer['datasets']) or 'none'}")
     console.print(f"promoted models: {', '.join(str(item['partition']) for item in answer['promoted']) or 'none'}")
-    table = Table(title=f"{len(answer['materializations'])} materializations", title_justify="left")
+    table = _table(f"{len(answer['materializations'])} materializations")
     for name in ("asset", "partition", "event", "data version"):
         table.add_column(name, overflow="fold")
     for item in answer["materializations"]:
@@ -62,14 +77,20 @@ def print_client_lineage(answer: Mapping[str, Sequence[Any]]) -> None:
 
 
 def print_trace(steps: Sequence[Mapping[str, Any]]) -> None:
-    """What a champion stands on, newest first."""
-    table = Table(title="Stands on", title_justify="left")
-    for name in ("asset", "partition", "event", "data version", "commit"):
+    """What a champion stands on, newest first, down to the client."""
+    table = _table("which stands on")
+    for name in ("asset", "partition", "event", "data version"):
         table.add_column(name, overflow="fold")
     for step in steps:
-        commit = (step.get("commit") or "–")[:10]
-        table.add_row(step["asset"], step["partition"], str(step["event_id"]), step["data_version"][:12], commit)
+        table.add_row(step["asset"], step["partition"], str(step["event_id"]), step["data_version"][:12])
+        if "client_id" in step:
+            table.add_row("client", step["client_id"])
     console.print(table)
+    commits = {str(step["commit"])[:10] + (" (dirty)" if step["dirty"] else "") for step in steps}
+    runs = [step["run_id"] for step in steps if step["asset"] == "trained_policies"]
+    console.print(
+        f"  trained in run {runs[0][:8] if runs else '–'} at commit {', '.join(sorted(commits))}", highlight=False
+    )
 
 
 def print_dataset(answer: Mapping[str, Any]) -> None:
@@ -83,7 +104,7 @@ def print_dataset(answer: Mapping[str, Any]) -> None:
 
 def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
     """All datasets with their owners."""
-    table = Table(title="Datasets", title_justify="left")
+    table = _table("Datasets")
     for name in ("key", "client", "project", "data source", "domain", "files"):
         table.add_column(name, overflow="fold")
     for item in answer:
@@ -96,10 +117,14 @@ def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
 def print_schema(schema: Mapping[str, Any]) -> None:
     """Fields with type, default and meaning, nested models below the sweep."""
     for title, model in {"Sweep": schema, **schema.get("$defs", {})}.items():
-        table = Table(title=title, title_justify="left", show_lines=False)
+        table = _table(title)
         for name in ("field", "default", "meaning"):
             table.add_column(name, overflow="fold")
         for name, field in model.get("properties", {}).items():
             default = "required" if name in model.get("required", ()) else str(field.get("default", "–"))
             table.add_row(name, default, field.get("description", ""))
         console.print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)

@@ -107,8 +107,8 @@ class ClientRegister:
         """
         if not _KEY.fullmatch(key):
             raise UnknownPartition(
-                "field 'dataset' is no dataset key (and is not repeated here, as it may be a client's name): expected one "
-                "such as c-0123456789.d1; `rlctl dataset list` shows them"
+                "field 'dataset' is no dataset key (and is not repeated here, as it may be a client's name): expected "
+                "one such as c-0123456789.d1; `rlctl dataset list` shows them"
             )
         words = self._load()["datasets"].get(key)
         if words is None:

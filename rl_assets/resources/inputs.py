@@ -21,6 +21,8 @@ from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
 
 REUSED_KEY = "rl/reused_from"
+FILES_KEY = "rl/files"
+MAX_FILES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +183,21 @@ class OutputScope:
                 **metadata,
                 INPUTS_KEY: dg.MetadataValue.json([record.to_json() for record in self.inputs]),
                 ARTIFACT_KEY: dg.MetadataValue.json(reference.to_json()),
+                FILES_KEY: self._list_files(reference),
                 "rl/config_hash": config_hash,
                 **{name: _entry(value) for name, value in provenance().items()},
             },
         )
+
+    def _list_files(self, reference: ArtifactRef) -> dg.TableMetadataValue:
+        """Where the files of an artifact stand, for someone who wants to open one."""
+        artifact = read_artifact(self._store, reference)
+        columns = [dg.TableColumn("file"), dg.TableColumn("object")]
+        rows = [
+            dg.TableRecord({"file": name, "object": str(self._store.root / artifact.path(name))})
+            for name in artifact.file_names[:MAX_FILES]
+        ]
+        return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
 
     def republish(self, event: Event) -> Publication:
         """Log what was made before again: the old bytes, the old inputs, the old provenance."""

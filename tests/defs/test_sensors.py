@@ -70,8 +70,10 @@ def test_a_sweep_asks_for_one_run_for_each_env_with_exactly_its_cells(installati
     second = next(request for request in requests if request.tags["rl/sweep"] == "second")
     order = installation.instance.get_dynamic_partitions("hparam")
     first, last = (second.tags[f"dagster/asset_partition_range_{end}"].split("|")[1] for end in ("start", "end"))
-    assert order.index(first) < order.index(last), "a reversed range would run nothing and succeed"
-    assert set(json.loads(second.tags[CELLS_TAG])[ENV]) == {key.split("|")[1] for key in cells_of(installation, "second")}
+    assert order.index(first) < order.index(last), "a reversed range would run nothing"
+    assert set(json.loads(second.tags[CELLS_TAG])[ENV]) == {
+        key.split("|")[1] for key in cells_of(installation, "second")
+    }
 
 
 def test_a_tick_that_is_repeated_after_its_runs_began_asks_for_nothing(installation: Installation) -> None:
@@ -81,7 +83,9 @@ def test_a_tick_that_is_repeated_after_its_runs_began_asks_for_nothing(installat
     (request,) = first.run_requests
     execute(installation, assets=list(request.asset_selection), partition=None, tags=dict(request.tags))
     assert tick(installation, "sweep_configured", cursor=first.cursor).run_requests == []
-    assert tick(installation, "sweep_configured", cursor=None).run_requests == [], "a lost cursor asks for nothing again"
+    assert tick(installation, "sweep_configured", cursor=None).run_requests == [], (
+        "a lost cursor asks for nothing again"
+    )
 
 
 @pytest.mark.parametrize("sensor", ["evaluations_settled", "gate_passed", "sweep_settled"])

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 import dagster as dg
 
-from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_training
+from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_plan, describe_training
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
 from rl_assets.errors import LineageError, RlAssetsError, StoreError, TrainingError
 from rl_assets.resources.cells import CellEvaluation, CellTraining
@@ -177,7 +177,7 @@ class _EnvRun:
         waiting = dict(cells)
         try:
             plan = plan_training(first.env, members, num_processes=self._training.num_processes or os.cpu_count() or 1)
-            self._context.log.info(f"{self._env}: training plan {plan.summary()}")
+            self._context.log.info(describe_plan(plan))
             wants_episodes = EVALUATED in self._context.selected_asset_keys
             outcomes = train(
                 plan,

@@ -39,10 +39,19 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
         ),
         **({"training_mean_return": float(np.mean(known))} if known else {}),
         "env_steps": sum(member.env_steps for member in members.values()),
-        "steps_per_s": float(np.mean([member.steps_per_s for member in members.values()])),
-        "wall_time_s": max(member.wall_time_s for member in members.values()),
-        "plan": dg.MetadataValue.json(plan.summary()),
+        "steps_per_s": round(float(np.mean([member.steps_per_s for member in members.values()]))),
+        "wall_time_s": round(max(member.wall_time_s for member in members.values()), 2),
+        "plan": describe_plan(plan),
     }
+
+
+def describe_plan(plan: TrainingPlan) -> str:
+    """A training plan in one line: who trains with whom, where, and what it takes."""
+    sizes = "+".join(str(len(chunk.members)) for chunk in plan.chunks)
+    return (
+        f"{len(plan.members)} members of {plan.env.id} in {plan.num_groups} group(s), populations of {sizes} over "
+        f"{plan.num_processes} process(es), {plan.env_steps:,} steps, about {plan.memory_bytes / 1e6:.0f} MB"
+    )
 
 
 def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any]:

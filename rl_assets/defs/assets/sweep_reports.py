@@ -100,7 +100,7 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
         lineage={
             "sweep": f"{sweep} (event {event.event_id}, data version {event.data_version[:12]})",
             "dataset": f"{first.dataset} (event {dataset.event.event_id}, data version "
-            "{dataset.event.data_version[:12]})",
+            f"{dataset.event.data_version[:12]})",
             "commit": str(event.metadata.get("rl/commit")),
         },
     )
