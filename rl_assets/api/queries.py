@@ -83,9 +83,10 @@ def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]
         raise UnknownPartition(
             f"the promotion of '{env}' is not in the event log: materialize promoted_models of '{env}' again"
         )
+    register = installation.register
     return [
         step.summary()
-        | ({"client_id": installation.register.dataset(step.partition).client_id} if step.asset == "datasets" else {})
+        | ({"client_id": register.dataset(str(step.partition)).client_id} if step.asset == "datasets" else {})
         | {
             "commit": step.facts.get("rl/commit"),
             "dirty": step.facts.get("rl/dirty"),

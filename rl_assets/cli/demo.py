@@ -60,7 +60,7 @@ def run_demo() -> None:
         console.rule("where to look next")
         console.print(
             "make dev: the graph, its metadata and its sensors in the browser\n"
-            f".venv/bin/rlctl lineage --client {config.dataset.client_id}: everything that this client's data went into\n"
+            f".venv/bin/rlctl lineage --client {config.dataset.client_id}: all that this client's data went into\n"
             f".venv/bin/rlctl leaderboard {BALANCED_ENV}: the ranking; add --json for programs\n"
             f"{installation.home.pages_folder / 'sweep-demo.html'}: the sweep's report",
             highlight=False,

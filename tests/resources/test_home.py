@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from rl_assets.errors import BadInput
+from rl_assets.resources.home import find_home
+
+
+def project(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "definitions.py").touch()
+    (folder / "dagster.yaml").touch()
+    return folder
+
+
+def test_the_nearest_project_at_or_above_a_folder_is_found(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    inside = root / "sweeps" / "deep"
+    inside.mkdir(parents=True)
+    home = find_home(start=inside, environ={})
+    assert home.root == root
+    assert home.state == root / ".rl_assets"
+    assert home.store_url == str(root / ".rl_assets" / "store")
+
+
+def test_variables_move_the_project_the_state_and_the_store(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    environ = {"RL_ASSETS_ROOT": str(root), "RL_ASSETS_HOME": str(tmp_path / "state")}
+    home = find_home(start=tmp_path, environ=environ)
+    assert (home.root, home.state, home.store_url) == (root, tmp_path / "state", str(tmp_path / "state" / "store"))
+    elsewhere = find_home(start=tmp_path, environ=environ | {"RL_ASSETS_STORE": "/somewhere/else"})
+    assert elsewhere.store_url == "/somewhere/else"
+
+
+@pytest.mark.parametrize("named", [None, "nowhere"])
+def test_a_folder_without_a_project_is_refused_with_what_to_do(tmp_path: Path, named: str | None) -> None:
+    environ = {} if named is None else {"RL_ASSETS_ROOT": str(tmp_path / named)}
+    with pytest.raises(BadInput, match="RL_ASSETS_ROOT"):
+        find_home(start=tmp_path, environ=environ)
