@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test lint types contracts clean
+.PHONY: help setup demo dev test bench lint types contracts clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,10 @@ dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
 
 test: $(STAMP) ## Run the quick tests: no GPU, no cluster, no soak
 	$(BIN)/python -m pytest
+
+bench: $(STAMP) ## Measure side by side: population against one by one, the graph against bare training
+	$(BIN)/python -m benchmarks.population
+	$(BIN)/python -W ignore -m benchmarks.dagster_overhead
 
 lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff check

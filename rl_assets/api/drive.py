@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -51,7 +52,12 @@ def drive(installation: Installation) -> Iterator[dg.ExecuteInProcessResult]:
 
 
 def execute(
-    installation: Installation, *, assets: list[dg.AssetKey], partition: str | None, tags: dict[str, str] | None = None
+    installation: Installation,
+    *,
+    assets: list[dg.AssetKey],
+    partition: str | None,
+    tags: dict[str, str] | None = None,
+    run_config: dict[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Materialize assets in this process; the run stands in the UI like any other."""
     job = installation.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
@@ -63,7 +69,7 @@ def execute(
             DRIVER_TAG: f"{socket.gethostname()}:{os.getpid()}",
             ASSETS_TAG: ",".join(asset.to_user_string() for asset in assets),
         },
-        run_config=_QUIET,
+        run_config=_QUIET | (run_config or {}),
         raise_on_error=False,
     )
 
