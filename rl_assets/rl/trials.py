@@ -19,44 +19,42 @@ def selection_episodes(
     env: EnvConfig,
     spaces: EnvSpaces,
     spec: PolicySpec,
-    members: Mapping[int, Mapping[str, np.ndarray]],
+    members: Sequence[tuple[int, Mapping[str, np.ndarray]]],
     config: EvaluationConfig,
-) -> dict[int, EpisodeRecords]:
-    """Run the members of recipes that share a spec on selection episodes, all in one pool.
-
-    The starts depend on the environment and the member's seed alone, so that recipes meet equal starts.
+) -> list[EpisodeRecords]:
+    """Run members that share a spec on selection episodes, all in one pool.
 
     Args:
         env: the environment.
         spaces: its spaces.
         spec: what the policies have in common.
-        members: training seed -> tensors.
+        members: training seed and tensors of each; members of several recipes may share a seed, and meet equal starts.
         config: how many episodes, and whether actions are sampled.
 
     Returns:
-        Training seed -> its episodes.
+        The episodes of each member, in order.
 
     Raises:
         EnvironmentFault: the pool failed, an episode never ended, or a return is not finite.
     """
-    seeds = [
-        env_seeds(
-            purpose=Purpose.SELECT, env_key=env_key(env), member_seed=seed, num_envs=num_streams(config.num_episodes)
-        )
-        for seed in members
-    ]
     with single_thread():
-        records = evaluate(
+        return evaluate(
             spec=spec,
-            members=list(members.values()),
+            members=[tensors for _, tensors in members],
             env=env,
             spaces=spaces,
-            seeds=seeds,
+            seeds=[selection_seeds(env, member_seed=seed, num_episodes=config.num_episodes) for seed, _ in members],
             num_episodes=config.num_episodes,
             deterministic=config.deterministic,
-            sampling_seeds=list(members),
+            sampling_seeds=[seed for seed, _ in members],
         )
-    return dict(zip(members, records, strict=True))
+
+
+def selection_seeds(env: EnvConfig, *, member_seed: int, num_episodes: int) -> list[int]:
+    """Seeds of the streams in which a member's selection episodes run, equal for equal member seeds of all recipes."""
+    return env_seeds(
+        purpose=Purpose.SELECT, env_key=env_key(env), member_seed=member_seed, num_envs=num_streams(num_episodes)
+    )
 
 
 def first_episodes(

@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rl_assets.config.environment import EnvConfig, env_key
+from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import EnvironmentFault, TrainingError
 from rl_assets.rl.child import connect_to_parent
 from rl_assets.rl.envs.spaces import EnvSpaces
-from rl_assets.rl.evaluation import EpisodeRecords, evaluate, num_streams
+from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member
-from rl_assets.rl.population import UpdateReport, single_thread, train_population
-from rl_assets.rl.seeding import Purpose, env_seeds
+from rl_assets.rl.population import UpdateReport, train_population
+from rl_assets.rl.trials import selection_episodes
 
 REPORT_INTERVAL_S = 0.2
 
@@ -58,13 +58,6 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
     return results
 
 
-def selection_seeds(env: EnvConfig, *, member_seed: int, num_episodes: int) -> list[int]:
-    """Seeds of the streams in which a member's selection episodes run, equal for equal member seeds of all recipes."""
-    return env_seeds(
-        purpose=Purpose.SELECT, env_key=env_key(env), member_seed=member_seed, num_envs=num_streams(num_episodes)
-    )
-
-
 def _evaluate(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords | EnvironmentFault]:
     if not members:
         return []
@@ -78,18 +71,13 @@ def _evaluate(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords
 
 def _evaluate_together(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords]:
     assert job.evaluation is not None
-    num_episodes = job.evaluation.num_episodes
-    with single_thread():
-        return evaluate(
-            spec=members[0].spec,
-            members=[member.tensors for member in members],
-            env=job.env,
-            spaces=job.spaces,
-            seeds=[selection_seeds(job.env, member_seed=member.seed, num_episodes=num_episodes) for member in members],
-            num_episodes=num_episodes,
-            deterministic=job.evaluation.deterministic,
-            sampling_seeds=[member.seed for member in members],
-        )
+    return selection_episodes(
+        env=job.env,
+        spaces=job.spaces,
+        spec=members[0].spec,
+        members=[(member.seed, member.tensors) for member in members],
+        config=job.evaluation,
+    )
 
 
 def main() -> None:

@@ -98,16 +98,16 @@ def test_a_member_that_diverges_fails_alone(members, monkeypatch):
 
 
 def test_a_member_whose_evaluation_fails_fails_alone(members, monkeypatch):
-    from rl_assets.rl import worker
+    from rl_assets.rl import trials
 
-    real = worker.evaluate
+    real = trials.evaluate
 
     def evaluate(*, seeds, **arguments):
-        if any(own[0] == worker.selection_seeds(CARTPOLE, member_seed=1, num_episodes=5)[0] for own in seeds):
+        if any(own[0] == trials.selection_seeds(CARTPOLE, member_seed=1, num_episodes=5)[0] for own in seeds):
             raise EnvironmentFault("seed 1 got a return that is not finite")
         return real(seeds=seeds, **arguments)
 
-    monkeypatch.setattr(worker, "evaluate", evaluate)
+    monkeypatch.setattr(trials, "evaluate", evaluate)
     for outcome in train(plan_training(CARTPOLE, members), evaluation=EVALUATION):
         assert [type(member) for member in outcome.members] == [TrainedMember, MemberFailure]
 

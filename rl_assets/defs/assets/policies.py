@@ -20,6 +20,7 @@ from rl_assets.resources.cells import CellEvaluation, CellTraining
 from rl_assets.resources.configured import InputsResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event
+from rl_assets.resources.inputs import Publication
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
@@ -221,14 +222,15 @@ class _EnvRun:
             except RlAssetsError as error:
                 self._fail(key, error)
 
-    def _evaluate(self, hparam: str, cell: CellEvaluation):
+    def _evaluate(self, hparam: str, cell: CellEvaluation) -> Publication:
         episodes = dict(self._fresh_episodes.get(hparam, {}))
         missing = [seed for seed in cell.seeds if seed not in episodes]
         if missing:
-            tensors = {seed: cell.tensors(seed) for seed in missing}
-            episodes |= selection_episodes(
-                env=cell.env, spaces=describe_env(cell.env), spec=cell.spec, members=tensors, config=cell.config
+            members = [(seed, cell.tensors(seed)) for seed in missing]
+            records = selection_episodes(
+                env=cell.env, spaces=describe_env(cell.env), spec=cell.spec, members=members, config=cell.config
             )
+            episodes |= dict(zip(missing, records, strict=True))
         return cell.publish(episodes, describe_evaluation(episodes))
 
     def _show(self, now: Progress, num_members: int) -> None:
