@@ -28,7 +28,7 @@ class PPOConfig(StrictModel):
     num_minibatches: int = Field(default=4, ge=1, le=4096)
     """Parts that a batch of `num_envs * num_steps` samples is cut into; must divide it."""
 
-    update_epochs: int = Field(default=4, ge=1, le=100)
+    update_epochs: int = Field(default=10, ge=1, le=100)
     """Passes over each batch."""
 
     discount: float = Field(default=0.99, ge=0, le=1)
@@ -61,7 +61,7 @@ class PPOConfig(StrictModel):
     normalize_observations: bool = False
     """Scale observations by running statistics, which become part of the policy."""
 
-    normalize_rewards: bool = False
+    normalize_rewards: bool = True
     """Scale rewards by the running deviation of the discounted return."""
 
     adam_epsilon: float = Field(default=1e-5, gt=0, le=1e-1)
