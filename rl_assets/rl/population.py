@@ -198,8 +198,10 @@ class _Population:
         rollout = self._rollout
         if not self._config.normalize_rewards:
             return rollout.rewards
-        scaled = np.empty_like(rollout.rewards)
+        scaled = np.zeros_like(rollout.rewards)
         for index, member in enumerate(self._members):
+            if self.failures[index] is not None:
+                continue
             self._scalers[index], scaled[:, index] = self._scalers[index].scaled(
                 np.ascontiguousarray(rollout.rewards[:, index]),
                 ended=rollout.terminated[:, index] | rollout.truncated[:, index],
@@ -212,13 +214,12 @@ class _Population:
         """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
         if not self._config.normalize_observations:
             return
-        for index in range(len(self._members)):
+        for index, failure in enumerate(self.failures):
+            if failure is not None:
+                continue
             seen = self._rollout.raw_observations[:, index][self._rollout.valid[:, index]]
             self._moments[index] = self._moments[index].updated(seen)
-            if self.failures[index] is None:
-                self._policies.scaler.set_member(
-                    index, mean=self._moments[index].mean, scale=self._moments[index].scale
-                )
+            self._policies.scaler.set_member(index, mean=self._moments[index].mean, scale=self._moments[index].scale)
 
     def _silence_diverged(self, quantities: dict[str, Tensor | np.ndarray]) -> None:
         for index, member in enumerate(self._members):

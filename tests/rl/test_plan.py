@@ -30,7 +30,7 @@ def test_members_that_differ_in_tensors_only_train_together(make_member):
         {"update_epochs": 7},
         {"num_minibatches": 4},
         {"clip_value_loss": False},
-        {"normalize_rewards": True},
+        {"normalize_rewards": False},
         {"hidden_sizes": (9,)},
         {"total_timesteps": 512},
         {"segment_steps": 64},

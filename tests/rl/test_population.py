@@ -79,10 +79,12 @@ def test_the_pool_is_rebuilt_with_new_seeds_at_every_segment(make_member, monkey
 
 @pytest.mark.parametrize(("field", "quantity"), [("rewards", "a reward"), ("observations", "an observation")])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("is_normalized", [False, True])
 def test_a_diverging_member_is_named_and_the_others_bytes_do_not_change(
-    make_member, monkeypatch, field, quantity, value
+    make_member, monkeypatch, field, quantity, value, is_normalized
 ):
-    members = [make_member(seed) for seed in range(3)]
+    scaling = {"normalize_rewards": is_normalized, "normalize_observations": is_normalized}
+    members = [make_member(seed, **scaling) for seed in range(3)]
     healthy = train(members)
     poison(monkeypatch, member=1, step=20, members=3, field=field, value=value)
     first, failed, last = train(members)
