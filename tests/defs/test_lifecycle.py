@@ -93,6 +93,23 @@ def test_one_failing_partition_leaves_five_and_a_second_run_trains_it_alone(
     assert trained[6:] == [victim], "the complete partition was logged again, not trained again"
 
 
+def test_a_recipe_that_diverges_fails_alone_and_is_never_ranked(installation: Installation) -> None:
+    sweep = tiny_sweep(
+        grid={"learning_rate": [1e-3, 1.0]},
+        fixed={"num_envs": 4, "num_steps": 32, "hidden_sizes": [64] * 8, "activation": "relu"},
+    )
+    told: list[str] = []
+    outcome = api.run_sweep(installation, sweep, on_event=told.append)
+    (healthy,), (diverged,) = outcome.finished, outcome.failed
+    assert "lr=0.001" in healthy
+    assert "lr=1-" in diverged
+    assert not outcome.is_complete
+    assert outcome.verdicts == {"CartPole-v1": "pass"}, "what finished is ranked, judged and promoted"
+    assert [row["hparam"] for row in api.leaderboard(installation, "CartPole-v1")["rows"]] == [healthy.split("|")[1]]
+    assert any("diverged in update 0" in text and diverged in text for text in told)
+    assert installation.log.latest("trained_policies", diverged) is None
+
+
 @pytest.mark.parametrize("harm", ["delete", "flip a byte"])
 def test_a_complete_partition_whose_bytes_were_lost_is_trained_again_to_the_same_bytes(
     installation: Installation, harm: str
