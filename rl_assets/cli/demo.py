@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import typer
-from rich.console import Console
 
 from rl_assets import api
-from rl_assets.cli.live import live_progress
+from rl_assets.cli.live import live_progress, open_console
 from rl_assets.cli.printing import print_champion, print_leaderboard, print_trace
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.sweep import DatasetDeclaration
@@ -24,7 +23,7 @@ RECORDED_ENVS, RECORDED_STEPS = 8, 250
 
 def run_demo() -> None:
     """Register a dataset, run `sweeps/demo.yaml`, show what came of it; exit 1 if any stage did not happen."""
-    console = Console(stderr=True)
+    console = open_console()
     with api.open_installation() as installation:
         config = read_sweep_file(installation.home.sweeps_folder / SWEEP_FILE)
         assert isinstance(config.dataset, DatasetDeclaration), "the demo's sweep declares its client"

@@ -5,17 +5,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 import typer
-from rich.console import Console
 
 from rl_assets import api
-from rl_assets.cli.live import live_progress
+from rl_assets.cli.live import live_progress, open_console
 from rl_assets.cli.printing import print_leaderboard, print_outcome
 from rl_assets.resources.sweep_library import read_sweep_file
 
 
 def launch_file(file: Path, *, as_json: bool) -> None:
     """Read, launch and follow a file; exit 1 if any of its partitions or environments did not get through."""
-    console = Console(stderr=True)
+    console = open_console()
     config = read_sweep_file(file)
     with api.open_installation() as installation:
         with live_progress(installation.progress, console):

@@ -1,8 +1,11 @@
 """Live progress on standard error while trainings run, here or in a daemon."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import UnsupportedOperation
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -10,6 +13,14 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rl_assets.resources.progress import ProgressBoard
 
 POLL_EVERY_S = 0.3
+
+
+def open_console() -> Console:
+    """A console on standard error that Dagster, which captures that stream while a step runs, cannot take away."""
+    try:
+        return Console(file=os.fdopen(os.dup(sys.stderr.fileno()), "w"))
+    except UnsupportedOperation:
+        return Console(stderr=True)
 
 
 @contextmanager

@@ -20,7 +20,9 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
     labels = label_recipes([row["hparam"] for row in rows])
     table = _table(f"Leaderboard of {answer['env']}")
     for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds", "episodes"):
-        table.add_column(name, justify="left" if name == "recipe" else "right", no_wrap=name != "recipe")
+        table.add_column(
+            name, justify="left" if name == "recipe" else "right", no_wrap=name != "recipe", overflow="fold"
+        )
     for row in rows:
         interval = "–" if row["ci_low"] is None else f"{row['ci_low']:.1f} … {row['ci_high']:.1f}"
         star = " ★" if row["hparam"] == answer["champion"] else ""
