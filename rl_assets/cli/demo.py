@@ -23,8 +23,7 @@ RECORDED_ENVS, RECORDED_STEPS = 8, 250
 
 def run_demo() -> None:
     """Register a dataset, run `sweeps/demo.yaml`, show what came of it; exit 1 if any stage did not happen."""
-    console = open_console()
-    with api.open_installation() as installation:
+    with open_console() as console, api.open_installation() as installation:
         config = read_sweep_file(installation.home.sweeps_folder / SWEEP_FILE)
         assert isinstance(config.dataset, DatasetDeclaration), "the demo's sweep declares its client"
         console.rule("a client's dataset")

@@ -14,9 +14,8 @@ from rl_assets.resources.sweep_library import read_sweep_file
 
 def launch_file(file: Path, *, as_json: bool) -> None:
     """Read, launch and follow a file; exit 1 if any of its partitions or environments did not get through."""
-    console = open_console()
     config = read_sweep_file(file)
-    with api.open_installation() as installation:
+    with open_console() as console, api.open_installation() as installation:
         with live_progress(installation.progress, console):
             outcome = api.run_sweep(
                 installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False)

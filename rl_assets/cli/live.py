@@ -15,12 +15,16 @@ from rl_assets.resources.progress import ProgressBoard
 POLL_EVERY_S = 0.3
 
 
-def open_console() -> Console:
+@contextmanager
+def open_console() -> Iterator[Console]:
     """A console on standard error that Dagster, which captures that stream while a step runs, cannot take away."""
     try:
-        return Console(file=os.fdopen(os.dup(sys.stderr.fileno()), "w"))
+        copy = os.dup(sys.stderr.fileno())
     except UnsupportedOperation:
-        return Console(stderr=True)
+        yield Console(stderr=True)
+        return
+    with os.fdopen(copy, "w") as file:
+        yield Console(file=file)
 
 
 @contextmanager

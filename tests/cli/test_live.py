@@ -10,9 +10,8 @@ from rl_assets.resources.progress import ProgressBoard
 
 
 def test_the_console_still_speaks_while_a_step_captures_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    console = open_console()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as captured:
+    with open_console() as console, tempfile.TemporaryFile() as captured:
         os.dup2(captured.fileno(), 2)
         try:
             console.print("training goes on")
