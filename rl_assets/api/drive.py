@@ -59,9 +59,13 @@ def execute(
     tags: dict[str, str] | None = None,
     run_config: dict[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialize assets in this process; the run stands in the UI like any other."""
+    """Materialize assets in this process; the run stands in the UI like any other.
+
+    Raises:
+        KeyboardInterrupt: the run was interrupted; Dagster would tell a failed run and let the caller go on.
+    """
     job = installation.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
-    return job.execute_in_process(
+    result = job.execute_in_process(
         instance=installation.instance,
         partition_key=partition,
         tags={
@@ -72,6 +76,9 @@ def execute(
         run_config=_QUIET | (run_config or {}),
         raise_on_error=False,
     )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
+    return result
 
 
 def reason_of(result: dg.ExecuteInProcessResult) -> str:
@@ -129,3 +136,8 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)

@@ -1,5 +1,7 @@
 """The whole graph, end to end, on a real instance."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,6 +110,25 @@ def test_a_recipe_that_diverges_fails_alone_and_is_never_ranked(installation: In
     assert [row["hparam"] for row in api.leaderboard(installation, "CartPole-v1")["rows"]] == [healthy.split("|")[1]]
     assert any("diverged in update 0" in text and diverged in text for text in told)
     assert installation.log.latest("trained_policies", diverged) is None
+
+
+def test_an_interrupt_ends_the_sweep_and_the_next_launch_goes_on(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = tiny_sweep(envs=["CartPole-v1", "Acrobot-v1"], gates={"floor": -1e6, "num_episodes": 2})
+
+    def interrupt_after_one(plan, **settings):
+        for outcome in train(plan, **settings):
+            yield outcome
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(policies, "train", interrupt_after_one)
+        with pytest.raises(KeyboardInterrupt):
+            api.run_sweep(installation, sweep)
+    kept = set(installation.log.latest_ids("trained_policies"))
+    assert {key.split("|")[0] for key in kept} == {"CartPole-v1"}, "nothing else was begun"
+    assert api.run_sweep(installation, sweep).is_complete
 
 
 @pytest.mark.parametrize("harm", ["delete", "flip a byte"])
