@@ -3,8 +3,9 @@
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import check_key
-from rl_assets.config.sweep import SweepConfig, plan_sweep
+from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
+from rl_assets.datasets.spelling import find_name
 from rl_assets.errors import InvalidConfig, UnsupportedEnvironment
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id
 from rl_assets.rl.envs.preflight import check_env
@@ -25,6 +26,10 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     """
     source = source or sweep.name
     register.refuse_client_names(sweep.name, field="name")
+    if isinstance(sweep.dataset, DatasetDeclaration) and find_name(sweep.name, [sweep.dataset.client_id]):
+        raise InvalidConfig(
+            f"{source}: field 'name' contains the client's name, which would reach the logs: choose another"
+        )
     envs = tuple(_admit_env(env, sweep=sweep, source=source) for env in sweep.envs)
     exact = sweep.model_copy(update={"envs": envs, "gates": _exact_floors(sweep, envs, source=source)})
     plan = plan_sweep(exact, dataset="check", source=source)

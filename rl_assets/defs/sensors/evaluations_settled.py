@@ -38,9 +38,11 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for env, versions in evaluations.items():
         board, gate = boards.get(env), gates.get(env)
         if board is None or not ranks_all(board, versions):
-            requests.append(_request(f"rank/{env}/{short_hash(versions)}", env, [BOARD, GATE]))
+            requests.append(
+                _request(f"rank/{env}/{short_hash(versions)}/{board.event_id if board else 0}", env, [BOARD, GATE])
+            )
         elif not answers(gate, board):
-            requests.append(_request(f"gate/{env}/{board.data_version}", env, [GATE]))
+            requests.append(_request(f"gate/{env}/{board.event_id}", env, [GATE]))
     return dg.SensorResult(run_requests=[new for new in requests if not activity.was_requested(new.tags[REQUEST_TAG])])
 
 

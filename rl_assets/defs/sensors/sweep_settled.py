@@ -4,7 +4,7 @@ import dagster as dg
 
 from rl_assets.defs.sensors.sweep_configured import training_request
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
-from rl_assets.resources.demand import Demand, envs_of, read_demand
+from rl_assets.resources.demand import Demand, envs_of, hparams_of, read_demand
 from rl_assets.resources.event_log import Event, EventLog
 from rl_assets.resources.stages import answers, awaits_promotion, evaluations_by_env, ranks_all
 
@@ -28,12 +28,18 @@ def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     activity = Activity(context.instance, graph_of(context))
     busy = {key.split("|")[0] for asset in _UPSTREAM for key in activity.partitions_in_work(asset)}
     settled = _settled_envs(log, demand)
+    evaluated = log.latest_ids("policy_evaluations")
     requests = []
     for sweep in open_sweeps:
         request = f"report/{sweep.partition}/{sweep.event_id}"
         envs = set(envs_of(sweep))
         was_tried = {env for env in envs if activity.was_requested(training_request(sweep, env))}
-        is_done = not envs & busy and envs <= settled | was_tried and envs & settled
+        begun = was_tried | {
+            env
+            for env in envs
+            if any(evaluated.get(f"{env}|{hparam}", 0) > sweep.event_id for hparam in hparams_of(sweep, env))
+        }
+        is_done = envs <= begun and not envs & busy and envs <= settled | was_tried and envs & settled
         if (
             is_done
             and not activity.was_requested(request)
