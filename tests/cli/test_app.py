@@ -93,6 +93,7 @@ def test_an_experiment_in_the_charters_form_is_launched_without_a_dataset(rlctl:
         ({"name": "a...b"}, ["..."]),
         ({"name": "a b"}, ["' '"]),
         ({"name": "x" * 200}, ["200"]),
+        ({"name": "acme-corporation-1"}, ["'name'", "client"]),
         ({"dataset": {key: ACME[key] for key in ("project", "data_source", "domain")}}, ["client_id"]),
         ({"dataset": {key: ACME[key] for key in ("client_id", "data_source", "domain")}}, ["project"]),
         ({"dataset": {key: ACME[key] for key in ("client_id", "project", "domain")}}, ["data_source"]),

@@ -56,6 +56,14 @@ def end_backfill(installation: Installation, backfill_id: str) -> None:
     installation.instance.update_backfill(backfill.with_status(BulkActionStatus.COMPLETED_FAILED))
 
 
+def carry_out(installation: Installation, sensor: str) -> None:
+    """Execute the one run that a sensor requests."""
+    (request,) = tick(installation, sensor).run_requests
+    execute(
+        installation, assets=list(request.asset_selection), partition=request.partition_key, tags=dict(request.tags)
+    )
+
+
 def cells_of(installation: Installation, sweep: str = "tiny") -> list[str]:
     event = installation.log.latest("sweep_configs", sweep)
     assert event is not None
@@ -119,10 +127,7 @@ def test_a_leaderboard_waits_for_a_backfill_of_its_env_and_comes_when_that_ended
 def test_a_promotion_waits_for_a_backfill_and_is_not_repeated_after_it(installation: Installation) -> None:
     launch_sweep(installation, tiny_sweep())
     for sensor in ("sweep_configured", "evaluations_settled"):
-        (request,) = tick(installation, sensor).run_requests
-        execute(
-            installation, assets=list(request.asset_selection), partition=request.partition_key, tags=dict(request.tags)
-        )
+        carry_out(installation, sensor)
     backfill = start_backfill(installation, "promoted_models", [ENV])
     waiting = tick(installation, "gate_passed")
     assert waiting.run_requests == []
@@ -134,15 +139,26 @@ def test_a_promotion_waits_for_a_backfill_and_is_not_repeated_after_it(installat
 def test_a_verdict_that_had_to_wait_is_not_forgotten(installation: Installation) -> None:
     launch_sweep(installation, tiny_sweep())
     for sensor in ("sweep_configured", "evaluations_settled"):
-        (request,) = tick(installation, sensor).run_requests
-        execute(
-            installation, assets=list(request.asset_selection), partition=request.partition_key, tags=dict(request.tags)
-        )
+        carry_out(installation, sensor)
     backfill = start_backfill(installation, "promoted_models", [ENV])
     cursor = tick(installation, "gate_passed").cursor
     end_backfill(installation, backfill)
     (request,) = tick(installation, "gate_passed", cursor=cursor).run_requests
     assert request.tags[REQUEST_TAG].startswith(f"promote/{ENV}/")
+
+
+def test_a_report_waits_for_training_also_where_an_older_leaderboard_stands(installation: Installation) -> None:
+    api.run_sweep(installation, tiny_sweep())
+    launch_sweep(installation, tiny_sweep("second", grid={"learning_rate": [5e-3]}))
+    assert tick(installation, "sweep_settled").run_requests == [], "nothing of it has begun"
+
+
+def test_a_leaderboard_that_returns_to_an_earlier_state_is_ranked_again(installation: Installation) -> None:
+    both, one = [1e-3, 3e-3], [3e-3]
+    for rates in (both, one, both):
+        assert api.run_sweep(installation, tiny_sweep(grid={"learning_rate": rates}, seeds=1)).is_complete
+        rows = api.leaderboard(installation, ENV)["rows"]
+        assert len(rows) == len(rates)
 
 
 def test_a_run_whose_process_was_killed_is_marked_failed_and_blocks_nobody(installation: Installation) -> None:
