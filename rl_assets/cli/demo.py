@@ -76,7 +76,7 @@ def record_transitions(folder: Path) -> Path:
     seeds = env_seeds(purpose=Purpose.AUDIT, env_key=env.id, member_seed=0, num_envs=RECORDED_ENVS)
     pool = EnvironmentPool(env, spaces=describe_env(env), seeds=seeds)
     choose = np.random.default_rng(0)
-    observations, actions, rewards = [pool.reset()], [], []
+    observations, actions, rewards = [pool.reset().observations], [], []
     for _ in range(RECORDED_STEPS):
         actions.append(choose.integers(0, 2, size=RECORDED_ENVS, dtype=np.int32))
         step = pool.step(actions[-1])

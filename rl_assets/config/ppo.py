@@ -64,6 +64,9 @@ class PPOConfig(StrictModel):
     normalize_rewards: bool = True
     """Scale rewards by the running deviation of the discounted return."""
 
+    squash_actions: bool = False
+    """Bring continuous actions into their bounds by a hyperbolic tangent instead of clipping them."""
+
     adam_epsilon: float = Field(default=1e-5, gt=0, le=1e-1)
     """Adam's denominator term."""
 

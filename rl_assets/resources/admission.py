@@ -9,7 +9,7 @@ from rl_assets.datasets.spelling import find_name
 from rl_assets.errors import InvalidConfig, UnsupportedEnvironment
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id
 from rl_assets.rl.envs.preflight import check_env
-from rl_assets.rl.envs.spaces import DiscreteActions
+from rl_assets.rl.envs.spaces import BoxActions
 
 
 def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
@@ -43,7 +43,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
 def _admit_env(env: EnvConfig, *, sweep: SweepConfig, source: str) -> EnvConfig:
     exact = EnvConfig(id=resolve_env_id(env.id), options=env.options)
     spaces = describe_env(exact)
-    kind = "discrete" if isinstance(spaces.actions, DiscreteActions) else "continuous"
+    kind = "continuous" if isinstance(spaces.actions, BoxActions) else "discrete"
     if sweep.action_space not in {None, kind}:
         raise UnsupportedEnvironment(
             f"{source}: '{exact.id}' has {kind} actions but the configuration asks for {sweep.action_space} ones: "

@@ -7,7 +7,7 @@ import numpy as np
 
 from rl_assets.config.environment import EnvConfig
 from rl_assets.errors import EnvironmentFault
-from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.envs.pool import EnvironmentPool, Views
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.policy import PolicySpec, PolicyStack
 from rl_assets.rl.seeding import member_stream
@@ -124,7 +124,7 @@ def _run_episodes(
 ) -> list[list[list[_Episode]]]:
     """Episodes by policy and stream."""
     shape = (stack.num_members, len(quotas))
-    observations = pool.reset().reshape(*shape, -1)
+    views: Views = pool.reset()
     returns, lengths = np.zeros(shape), np.zeros(shape, np.int64)
     missing = np.tile(quotas, (shape[0], 1))
     episodes: list[list[list[_Episode]]] = [[[] for _ in quotas] for _ in range(shape[0])]
@@ -132,8 +132,9 @@ def _run_episodes(
         noise = None
         if not deterministic:
             noise = np.stack([stack.distribution.draw_noise(generator, shape[1:]) for generator in generators])
-        batch = pool.step(stack.act(observations, noise))
-        observations = batch.observations.reshape(*shape, -1)
+        masks = None if views.masks is None else views.masks.reshape(*shape, -1)
+        seen = views.observations.reshape(*shape, *stack.spec.observation_shape)
+        views = batch = pool.step(stack.act(seen, noise, masks))
         returns += batch.rewards.reshape(shape)
         lengths += batch.valid.reshape(shape)
         terminated = batch.terminated.reshape(shape)

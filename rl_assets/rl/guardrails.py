@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
-def find_divergence(quantities: Mapping[str, Tensor | np.ndarray], member: int) -> tuple[str, float] | None:
+def find_divergence(quantities: Mapping[str, np.ndarray], member: int) -> tuple[str, float] | None:
     """Look through one member's numbers.
 
     Args:
@@ -18,8 +16,8 @@ def find_divergence(quantities: Mapping[str, Tensor | np.ndarray], member: int) 
         The first quantity that holds NaN or infinity, and the first such value; None if all are finite.
     """
     for name, array in quantities.items():
-        own = torch.as_tensor(array)[member]
-        is_finite = own.isfinite()
+        own = array[member]
+        is_finite = np.isfinite(own)
         if not is_finite.all():
-            return name, float(own[~is_finite].flatten()[0])
+            return name, float(own[~is_finite][0])
     return None

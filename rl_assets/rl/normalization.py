@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rl_assets.rl.compiler import has_numba
+
 OBSERVATION_LIMIT = 10.0
 REWARD_LIMIT = 10.0
 _EPSILON = 1e-8
@@ -66,6 +68,12 @@ def discounted_sums(
         `[num_steps, num_envs]` float64 sums after each reward, and `[num_envs]` sums to go on with.
     """
     sums = np.empty(rewards.shape, np.float64)
+    if has_numba():
+        from rl_assets.rl import kernels  # numba takes a while to import, and may be missing
+
+        running = start.copy()
+        kernels.discounted_sums(rewards, ended, running, discount, sums)
+        return sums, running
     running = start
     for step, reward in enumerate(rewards):
         sums[step] = running * discount + reward

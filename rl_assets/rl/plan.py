@@ -12,7 +12,6 @@ from rl_assets.config.recipe import Recipe
 from rl_assets.errors import InvalidConfig
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
-from rl_assets.rl.networks.mlp import pad_rows
 from rl_assets.rl.policy import PolicySpec
 
 MAX_CHUNK_MEMBERS = 8
@@ -220,10 +219,11 @@ def _cut(group: Sequence[int], hparams: Sequence[str], processes: int) -> list[t
 def _memory(spaces: EnvSpaces, members: Sequence[Member]) -> int:
     recipe = members[0].recipe
     algorithm = recipe.algorithm
-    shape = PolicySpec.for_env(spaces, network=recipe.network, normalizes_observations=False).shape
-    rows = pad_rows(algorithm.num_envs) * (algorithm.num_steps + 1)
-    sample = 2 * shape.padded_observation_size + 4 * shape.num_outputs + 16
-    minibatch = pad_rows(algorithm.batch_size // algorithm.num_minibatches)
-    activations = minibatch * 2 * (2 * sum(recipe.network.hidden_sizes) + 3 * shape.padded_observation_size)
-    parameters = 2 * shape.tower_size * 8
-    return 4 * len(members) * (2 * rows * sample + activations + parameters)
+    spec = PolicySpec.for_env(spaces, network=recipe.network, normalizes_observations=algorithm.normalize_observations)
+    item = 1 if spec.is_image else 4
+    seen = math.prod(spec.observation_shape) * item * (2 if spec.normalizes_observations else 1)
+    sample = seen + 4 * (2 * spec.distribution.num_outputs + 12)
+    # Rollout, the same sorted by member, and a minibatch with what the network keeps of it for the way back.
+    batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample
+    minibatch = algorithm.batch_size // algorithm.num_minibatches * (sample + 4 * spec.shape.activation_size)
+    return len(members) * (batch + minibatch + 4 * 4 * spec.shape.num_parameters)

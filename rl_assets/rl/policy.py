@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rl_assets.config.network import NetworkConfig
+from rl_assets.rl.actor_critics import ActorCritics, NetworkShape
+from rl_assets.rl.backend import Backend, choose_backend, make_actor_critics
 from rl_assets.rl.distributions import ActionDistribution, distribution_for
 from rl_assets.rl.envs.spaces import ActionSpace, EnvSpaces, actions_from_json, actions_to_json
-from rl_assets.rl.networks.mlp import MLPShape, StackedMLP, pad_rows
+from rl_assets.rl.networks.cnn import CNNShape
+from rl_assets.rl.networks.mlp import MLPShape
 from rl_assets.rl.normalization import OBSERVATION_LIMIT
 
 NORMALIZER_MEAN = "normalizer.mean"
@@ -23,27 +24,40 @@ class PolicySpec:
     """All that is needed, beside the tensors, to act as a policy acts."""
 
     network: NetworkConfig
-    observation_size: int
+    observation_shape: tuple[int, ...]
+    """A flat vector's `(size,)`, or an image's three dimensions."""
+
     actions: ActionSpace
     normalizes_observations: bool
+    squashes_actions: bool = False
+    """Whether continuous actions are brought into their bounds by a hyperbolic tangent instead of clipping."""
 
     @classmethod
-    def for_env(cls, spaces: EnvSpaces, *, network: NetworkConfig, normalizes_observations: bool) -> "PolicySpec":
-        """The spec of a policy for an environment."""
+    def for_env(
+        cls,
+        spaces: EnvSpaces,
+        *,
+        network: NetworkConfig,
+        normalizes_observations: bool,
+        squashes_actions: bool = False,
+    ) -> "PolicySpec":
+        """The spec of a policy for an environment; images are never normalised by running statistics."""
         return cls(
             network=network,
-            observation_size=spaces.observation_shape[0],
+            observation_shape=spaces.observation_shape,
             actions=spaces.actions,
-            normalizes_observations=normalizes_observations,
+            normalizes_observations=normalizes_observations and not spaces.is_image,
+            squashes_actions=squashes_actions,
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data that `from_json` reads back."""
         return {
             "network": self.network.model_dump(mode="json"),
-            "observation_size": self.observation_size,
+            "observation_shape": list(self.observation_shape),
             "actions": actions_to_json(self.actions),
             "normalizes_observations": self.normalizes_observations,
+            "squashes_actions": self.squashes_actions,
         }
 
     @classmethod
@@ -51,17 +65,30 @@ class PolicySpec:
         """Rebuild from `to_json`."""
         return cls(
             network=NetworkConfig.model_validate(data["network"]),
-            observation_size=data["observation_size"],
+            observation_shape=tuple(data["observation_shape"]),
             actions=actions_from_json(data["actions"]),
             normalizes_observations=data["normalizes_observations"],
+            squashes_actions=data["squashes_actions"],
         )
 
     @property
-    def shape(self) -> MLPShape:
-        """Shape of the network."""
+    def is_image(self) -> bool:
+        """Whether observations are images."""
+        return len(self.observation_shape) == 3
+
+    @property
+    def shape(self) -> NetworkShape:
+        """Shape of the network: perceptrons for vectors, the Nature CNN for images."""
         distribution = self.distribution
+        if self.is_image:
+            return CNNShape(
+                observation_shape=self.observation_shape,
+                num_outputs=distribution.num_outputs,
+                network=self.network,
+                has_log_std=distribution.has_log_std,
+            )
         return MLPShape(
-            observation_size=self.observation_size,
+            observation_size=self.observation_shape[0],
             num_outputs=distribution.num_outputs,
             network=self.network,
             has_log_std=distribution.has_log_std,
@@ -70,53 +97,61 @@ class PolicySpec:
     @property
     def distribution(self) -> ActionDistribution:
         """Distribution of the actions."""
-        return distribution_for(self.actions)
+        return distribution_for(self.actions, squashes=self.squashes_actions)
 
 
 class PolicyStack:
-    """The policies of several members, acting together; each acts as it would alone."""
+    """The policies of several members, acting together; each acts as it would alone.
 
-    def __init__(self, spec: PolicySpec, members: Sequence[Mapping[str, np.ndarray]]) -> None:
+    Args:
+        spec: what the policies have in common.
+        members: tensors of each.
+        backend: how to compute; None: the fastest that can.
+    """
+
+    def __init__(
+        self, spec: PolicySpec, members: Sequence[Mapping[str, np.ndarray]], *, backend: Backend | None = None
+    ) -> None:
         self.spec = spec
         self.num_members = len(members)
         self.distribution = spec.distribution
-        self.network = StackedMLP(spec.shape, members)
-        self.scaler = ObservationScaler(self.num_members, spec.observation_size)
+        self.backend = backend or choose_backend(spec.shape)
+        self.actor_critics: ActorCritics = make_actor_critics(
+            spec.shape, self.distribution, members, backend=self.backend
+        )
+        self.scaler = ObservationScaler(self.num_members, spec.observation_shape)
         if spec.normalizes_observations:
             for index, tensors in enumerate(members):
                 self.scaler.set_member(index, mean=tensors[NORMALIZER_MEAN], scale=tensors[NORMALIZER_SCALE])
 
     def read(self, index: int) -> dict[str, np.ndarray]:
         """Copy out one member's tensors: all that acting as it does needs."""
-        tensors = self.network.read(index)
+        tensors = self.actor_critics.read(index)
         if self.spec.normalizes_observations:
             tensors |= self.scaler.read(index)
         return tensors
 
-    def act(self, observations: np.ndarray, noise: np.ndarray | None) -> np.ndarray:
+    def act(
+        self, observations: np.ndarray, noise: np.ndarray | None = None, masks: np.ndarray | None = None
+    ) -> np.ndarray:
         """Choose actions for every member's environments.
 
         Args:
-            observations: `[members, num_envs, observation_size]` float32.
+            observations: `[members, num_envs, *observation_shape]` float32, or uint8 for images.
             noise: `[members, num_envs, num_outputs]` float32 as the distribution draws it; None: the most likely
                 actions.
+            masks: `[members, num_envs, num_outputs]` bool, the actions that are allowed; None: all are.
 
         Returns:
-            `[members * num_envs]` int64, or `[members * num_envs, action_size]` float32, for `EnvironmentPool.step`.
+            `[members * num_envs]` int64, `[members * num_envs, num_choices]` int64, or `[members * num_envs,
+            action_size]` float32, for `EnvironmentPool.step`.
         """
-        members, num_envs, _ = observations.shape
-        rows = torch.zeros(members, pad_rows(num_envs), self.spec.shape.padded_observation_size)
-        self.scaler.write(observations, rows[:, :num_envs])
-        with torch.no_grad():
-            outputs, _ = self.network.forward(rows)
-            if noise is None:
-                actions = self.distribution.mode(outputs)
-            else:
-                padded = torch.zeros(members, rows.shape[1], noise.shape[-1])
-                padded[:, :num_envs] = torch.from_numpy(noise)
-                log_std = self.network.log_std() if self.distribution.has_log_std else None
-                actions = self.distribution.sample(outputs, log_std, padded)
-            return self.distribution.to_env(actions[:, :num_envs].reshape(members * num_envs, -1))
+        actions = self.actor_critics.choose(self.scaler.scaled(observations), noise=noise, masks=masks)
+        return self.to_env(actions)
+
+    def to_env(self, actions: np.ndarray) -> np.ndarray:
+        """Turn stored actions `[members, num_envs, action_size]` into what `EnvironmentPool.step` takes."""
+        return self.distribution.to_env(actions.reshape(-1, actions.shape[-1]))
 
 
 class Policy:
@@ -126,34 +161,51 @@ class Policy:
         self.spec = spec
         self._stack = PolicyStack(spec, [tensors])
 
+    def __repr__(self) -> str:
+        seen = "x".join(map(str, self.spec.observation_shape))
+        return f"Policy({seen} observations -> {self.spec.actions.label})"
+
     def act(
-        self, observations: np.ndarray, *, deterministic: bool = True, generator: np.random.Generator | None = None
+        self,
+        observations: np.ndarray,
+        *,
+        deterministic: bool = True,
+        generator: np.random.Generator | None = None,
+        masks: np.ndarray | None = None,
     ) -> np.ndarray:
         """Choose one action for each observation.
 
         Args:
-            observations: `[num_envs, observation_size]` numbers.
+            observations: `[num_envs, observation_size]` numbers, or `[num_envs, ...]` uint8 images.
             deterministic: take the most likely action instead of a sampled one.
             generator: where samples come from; needed unless deterministic.
+            masks: `[num_envs, num_outputs]` bool, the actions that are allowed; None: all are.
 
         Returns:
-            `[num_envs]` int64, or `[num_envs, action_size]` float32 within the bounds.
+            `[num_envs]` int64, `[num_envs, num_choices]` int64, or `[num_envs, action_size]` float32 within the bounds.
 
         Raises:
             ValueError: observations of another shape or not finite, or no generator to sample with.
         """
-        if observations.ndim != 2 or observations.shape[1] != self.spec.observation_size:
+        expected = ("num_envs", *self.spec.observation_shape)
+        if observations.ndim != len(expected) or observations.shape[1:] != self.spec.observation_shape:
             raise ValueError(
-                f"observations have shape {observations.shape}: expected [num_envs, {self.spec.observation_size}]"
+                f"observations have shape {observations.shape}: expected [{', '.join(map(str, expected))}]"
             )
+        if self.spec.is_image and observations.dtype != np.uint8:
+            raise ValueError(f"observations are {observations.dtype}: expected uint8 images")
         if not np.isfinite(observations).all():
             raise ValueError("observations hold NaN or infinity: expected finite numbers")
+        num_outputs = self.spec.distribution.num_outputs
+        if masks is not None and masks.shape != (len(observations), num_outputs):
+            raise ValueError(f"masks have shape {masks.shape}: expected ({len(observations)}, {num_outputs})")
         noise = None
         if not deterministic:
             if generator is None:
                 raise ValueError("generator is None: give one, or ask for deterministic actions")
             noise = self.spec.distribution.draw_noise(generator, (1, len(observations)))
-        return self._stack.act(observations.astype(np.float32)[None], noise)
+        seen = observations if self.spec.is_image else observations.astype(np.float32)
+        return self._stack.act(seen[None], noise, None if masks is None else masks[None].astype(bool))
 
 
 def load_policy(spec: PolicySpec, tensors: Mapping[str, np.ndarray]) -> Policy:
@@ -164,8 +216,8 @@ def load_policy(spec: PolicySpec, tensors: Mapping[str, np.ndarray]) -> Policy:
     """
     names = [NORMALIZER_MEAN, NORMALIZER_SCALE] if spec.normalizes_observations else []
     for name in names:
-        if name not in tensors or tensors[name].shape != (spec.observation_size,):
-            raise ValueError(f"tensor '{name}' is missing or misshapen: expected float32 ({spec.observation_size},)")
+        if name not in tensors or tensors[name].shape != spec.observation_shape:
+            raise ValueError(f"tensor '{name}' is missing or misshapen: expected float32 {spec.observation_shape}")
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
             raise ValueError(f"tensor '{name}' holds NaN or infinity: this policy is damaged, train it again")
@@ -175,27 +227,22 @@ def load_policy(spec: PolicySpec, tensors: Mapping[str, np.ndarray]) -> Policy:
 class ObservationScaler:
     """Scales each member's observations by fixed means and deviations; leaves them as they are until told."""
 
-    def __init__(self, num_members: int, observation_size: int) -> None:
-        self._mean = torch.zeros(num_members, 1, observation_size)
-        self._scale = torch.ones(num_members, 1, observation_size)
+    def __init__(self, num_members: int, observation_shape: tuple[int, ...]) -> None:
+        self._mean = np.zeros((num_members, 1, *observation_shape), np.float32)
+        self._scale = np.ones((num_members, 1, *observation_shape), np.float32)
         self._is_identity = True
 
     def set_member(self, index: int, *, mean: np.ndarray, scale: np.ndarray) -> None:
         """Set one member's `[observation_size]` float32 mean and factor."""
-        self._mean[index, 0] = torch.from_numpy(np.asarray(mean, np.float32))
-        self._scale[index, 0] = torch.from_numpy(np.asarray(scale, np.float32))
+        self._mean[index, 0], self._scale[index, 0] = mean, scale
         self._is_identity = False
 
     def read(self, index: int) -> dict[str, np.ndarray]:
         """Copy out one member's `[observation_size]` float32 mean and factor, under their names among the tensors."""
-        return {
-            NORMALIZER_MEAN: self._mean[index, 0].numpy().copy(),
-            NORMALIZER_SCALE: self._scale[index, 0].numpy().copy(),
-        }
+        return {NORMALIZER_MEAN: self._mean[index, 0].copy(), NORMALIZER_SCALE: self._scale[index, 0].copy()}
 
-    def write(self, observations: np.ndarray, target: Tensor) -> None:
-        """Write scaled `[members, num_envs, observation_size]` observations into a wider `[members, num_envs, >=]`."""
-        raw = torch.from_numpy(observations)
-        if not self._is_identity:
-            raw = ((raw - self._mean) * self._scale).clamp(-OBSERVATION_LIMIT, OBSERVATION_LIMIT)
-        target[:, :, : observations.shape[-1]] = raw
+    def scaled(self, observations: np.ndarray) -> np.ndarray:
+        """Scale `[members, num_envs, observation_size]` float32 observations."""
+        if self._is_identity:
+            return observations
+        return np.clip((observations - self._mean) * self._scale, -OBSERVATION_LIMIT, OBSERVATION_LIMIT)

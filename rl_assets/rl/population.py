@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.errors import MemberDiverged
-from rl_assets.rl.algorithms.ppo import METRICS, PPO
+from rl_assets.rl.algorithms.ppo import METRICS
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.guardrails import find_divergence
-from rl_assets.rl.networks.mlp import init_member, pad_rows
+from rl_assets.rl.learner import make_learner
 from rl_assets.rl.normalization import RewardScaler, RunningMoments
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member, num_updates, updates_per_segment
@@ -87,21 +86,28 @@ class _Population:
         self.num_updates, self.update = num_updates(recipe), 0
         self.failures: list[MemberDiverged | None] = [None] * len(members)
         self._spec = PolicySpec.for_env(
-            spaces, network=recipe.network, normalizes_observations=self._config.normalize_observations
+            spaces,
+            network=recipe.network,
+            normalizes_observations=self._config.normalize_observations,
+            squashes_actions=self._config.squash_actions,
         )
-        size = self._spec.observation_size
+        size = self._spec.observation_shape
         unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
         streams = [member_stream(member_seed=member.seed, role="parameters") for member in members]
-        self._policies = PolicyStack(
-            self._spec, [init_member(self._spec.shape, stream) | unscaled for stream in streams]
-        )
-        self._learner = PPO(
+        shape = self._spec.shape
+        self._policies = PolicyStack(self._spec, [shape.init_member(stream) | unscaled for stream in streams])
+        self._learner = make_learner(
             self._policies,
             configs=[member.recipe.algorithm for member in members],
             seeds=[member.seed for member in members],
         )
-        self._rollout = Rollout.empty(self._policies, num_steps=self._config.num_steps, num_envs=self._config.num_envs)
-        self._moments = [RunningMoments.empty(size) for _ in members]
+        self._rollout = Rollout.empty(
+            self._policies,
+            num_steps=self._config.num_steps,
+            num_envs=self._config.num_envs,
+            has_masks=spaces.mask is not None,
+        )
+        self._moments = [RunningMoments.empty(size[0]) for _ in members]
         self._scalers = [RewardScaler.empty(self._config.num_envs) for _ in members]
         self._history: list[list[dict[str, float]]] = [[] for _ in members]
         self._env_steps = [0] * len(members)
@@ -117,13 +123,13 @@ class _Population:
             {
                 "an observation": rollout.raw_observations.swapaxes(0, 1),
                 "a reward": rollout.rewards.swapaxes(0, 1),
-                "an output of the actor": rollout.outputs.transpose(0, 1),
-                "a value": rollout.values.transpose(0, 1),
+                "a log probability": rollout.log_probs.swapaxes(0, 1),
+                "a value": rollout.values.swapaxes(0, 1),
             }
         )
         rates = [self._learning_rate(member) for member in self._members]
         metrics = self._learner.update(rollout, self._scale_rewards(), counter=self.update, learning_rates=rates)
-        self._silence_diverged({"a loss or gradient": metrics, "a parameter": self._policies.network.by_member})
+        self._silence_diverged({"a loss or gradient": metrics, "a parameter": self._learner.parameters()})
         self._normalize_observations()
         for index in range(len(self._members)):
             self._env_steps[index] += int(rollout.valid[:, index].sum())
@@ -184,15 +190,14 @@ class _Population:
         self._actors = Actors(self._pool, self._policies)
         self._scalers = [scaler.restarted() for scaler in self._scalers]
 
-    def _draw_noise(self) -> Tensor:
+    def _draw_noise(self) -> np.ndarray:
         config, distribution = self._config, self._policies.distribution
-        shape = (config.num_steps, len(self._members), pad_rows(config.num_envs), distribution.num_outputs)
-        noise = torch.zeros(shape)
-        for index, member in enumerate(self._members):
-            stream = member_stream(member_seed=member.seed, role="actions", counter=self.update)
-            drawn = distribution.draw_noise(stream, (config.num_steps, config.num_envs))
-            noise[:, index, : config.num_envs] = torch.from_numpy(drawn)
-        return noise
+        streams = [
+            member_stream(member_seed=member.seed, role="actions", counter=self.update) for member in self._members
+        ]
+        return np.stack(
+            [distribution.draw_noise(stream, (config.num_steps, config.num_envs)) for stream in streams], axis=1
+        )
 
     def _scale_rewards(self) -> np.ndarray:
         rollout = self._rollout
@@ -212,23 +217,23 @@ class _Population:
 
     def _normalize_observations(self) -> None:
         """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
-        if not self._config.normalize_observations:
+        if not self._spec.normalizes_observations:
             return
         for index, failure in enumerate(self.failures):
             if failure is not None:
                 continue
-            seen = self._rollout.raw_observations[:, index][self._rollout.valid[:, index]]
+            seen = self._rollout.raw_observations[:-1, index][self._rollout.valid[:, index]]
             self._moments[index] = self._moments[index].updated(seen)
             self._policies.scaler.set_member(index, mean=self._moments[index].mean, scale=self._moments[index].scale)
 
-    def _silence_diverged(self, quantities: dict[str, Tensor | np.ndarray]) -> None:
+    def _silence_diverged(self, quantities: dict[str, np.ndarray]) -> None:
         for index, member in enumerate(self._members):
             if self.failures[index] is not None:
                 continue
             found = find_divergence(quantities, index)
             if found is not None:
                 self.failures[index] = MemberDiverged(member.label, self.update, *found)
-                self._learner.optimizer.silence(index)
+                self._learner.silence(index)
 
     def _learning_rate(self, member: Member) -> float:
         algorithm = member.recipe.algorithm
@@ -243,11 +248,8 @@ class _Population:
         return float(np.mean(latest)) if latest else None
 
     def _optimizer_state(self, index: int) -> dict[str, np.ndarray]:
-        optimizer, network = self._learner.optimizer, self._policies.network
-        state = {"steps": np.array(optimizer.steps[index], np.int64)}
-        for moment, flat in (("exp_avg", optimizer.exp_avg), ("exp_avg_sq", optimizer.exp_avg_sq)):
-            state |= {f"{moment}.{name}": array for name, array in network.read(index, flat=flat).items()}
-        if self._config.normalize_observations:
+        state = self._learner.optimizer_state(index)
+        if self._spec.normalizes_observations:
             state |= {f"observations.{name}": array for name, array in self._moments[index].to_arrays().items()}
         if self._config.normalize_rewards:
             state |= {f"returns.{name}": array for name, array in self._scalers[index].moments.to_arrays().items()}

@@ -3,35 +3,33 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from rl_assets.rl.envs.pool import EnvironmentPool
-from rl_assets.rl.networks.mlp import pad_rows
 from rl_assets.rl.policy import PolicyStack
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rollout:
-    """What `num_steps` steps of every member's environments gave; rows beyond `num_envs` are padding."""
+    """What `num_steps` steps of every member's environments gave."""
 
-    num_envs: int
-    """Environments of each member."""
-
-    observations: Tensor
-    """`[num_steps + 1, members, rows, padded_observation_size]` float32, scaled; the last is what comes next."""
+    observations: np.ndarray
+    """`[num_steps + 1, members, num_envs, *observation_shape]` as the networks saw them: float32 and scaled, or uint8
+    images; the last is what comes next."""
 
     raw_observations: np.ndarray
-    """`[num_steps, members, num_envs, observation_size]` float32, as the environments returned them."""
+    """The same as the environments returned them; the same memory where nothing is scaled."""
 
-    outputs: Tensor
-    """`[num_steps, members, rows, num_outputs]` float32 outputs of the actor."""
+    masks: np.ndarray | None
+    """`[num_steps, members, num_envs, num_outputs]` bool, the actions that were allowed; None where all were."""
 
-    values: Tensor
-    """`[num_steps + 1, members, rows]` float32."""
+    log_probs: np.ndarray
+    """`[num_steps, members, num_envs]` float32 log probabilities (densities) of the actions."""
 
-    actions: Tensor
-    """`[num_steps, members, rows, action_size]` float32."""
+    values: np.ndarray
+    """`[num_steps + 1, members, num_envs]` float32."""
+
+    actions: np.ndarray
+    """`[num_steps, members, num_envs, action_size]` float32."""
 
     rewards: np.ndarray
     """`[num_steps, members, num_envs]` float32, as the environments gave them."""
@@ -46,17 +44,20 @@ class Rollout:
     """`[num_steps, members, num_envs]` bool; False on the pool's discarded reset step."""
 
     @classmethod
-    def empty(cls, policies: PolicyStack, *, num_steps: int, num_envs: int) -> "Rollout":
+    def empty(cls, policies: PolicyStack, *, num_steps: int, num_envs: int, has_masks: bool) -> "Rollout":
         """Reserve memory to be filled again and again."""
-        shape, members, rows = policies.spec.shape, policies.num_members, pad_rows(num_envs)
-        envs = (num_steps, members, num_envs)
+        spec, distribution = policies.spec, policies.distribution
+        envs = (num_steps, policies.num_members, num_envs)
+        seen = (num_steps + 1, *envs[1:])
+        dtype = np.uint8 if spec.is_image else np.float32
+        observations = np.zeros((*seen, *spec.observation_shape), dtype)
         return cls(
-            num_envs=num_envs,
-            observations=torch.zeros(num_steps + 1, members, rows, shape.padded_observation_size),
-            raw_observations=np.zeros((*envs, shape.observation_size), np.float32),
-            outputs=torch.zeros(num_steps, members, rows, shape.num_outputs),
-            values=torch.zeros(num_steps + 1, members, rows),
-            actions=torch.zeros(num_steps, members, rows, policies.distribution.action_size),
+            observations=observations,
+            raw_observations=np.zeros_like(observations) if spec.normalizes_observations else observations,
+            masks=np.ones((*envs, distribution.num_outputs), bool) if has_masks else None,
+            log_probs=np.zeros(envs, np.float32),
+            values=np.zeros(seen, np.float32),
+            actions=np.zeros((*envs, distribution.action_size), np.float32),
             rewards=np.zeros(envs, np.float32),
             terminated=np.zeros(envs, bool),
             truncated=np.zeros(envs, bool),
@@ -71,42 +72,51 @@ class Actors:
         self._pool = pool
         self._policies = policies
         self._shape = (policies.num_members, pool.num_envs // policies.num_members)
-        self._observations = pool.reset().reshape(*self._shape, -1)
+        self._views = pool.reset()
         self._returns = np.zeros(self._shape)
         self._lengths = np.zeros(self._shape, np.int64)
 
-    def collect_rollout(self, rollout: Rollout, noise: Tensor) -> list[list[tuple[float, int]]]:
+    def collect_rollout(self, rollout: Rollout, noise: np.ndarray) -> list[list[tuple[float, int]]]:
         """Step every environment `num_steps` times and fill the rollout.
 
         Args:
             rollout: memory to fill.
-            noise: `[num_steps, members, rows, num_outputs]` float32, the members' own randomness.
+            noise: `[num_steps, members, num_envs, num_outputs]` float32, the members' own randomness.
 
         Returns:
             For each member the (return, length) of the episodes that ended, in order.
         """
-        policies, network, distribution = self._policies, self._policies.network, self._policies.distribution
-        members, num_envs = self._shape
-        finished: list[list[tuple[float, int]]] = [[] for _ in range(members)]
-        with torch.no_grad():
-            log_std = network.log_std() if distribution.has_log_std else None
-            for step in range(len(noise)):
-                observations = rollout.observations[step]
-                policies.scaler.write(self._observations, observations[:, :num_envs])
-                rollout.raw_observations[step] = self._observations
-                outputs, values = network.forward(observations)
-                actions = distribution.sample(outputs, log_std, noise[step])
-                batch = self._pool.step(distribution.to_env(actions[:, :num_envs].reshape(members * num_envs, -1)))
-                rollout.outputs[step], rollout.values[step], rollout.actions[step] = outputs, values, actions
-                rollout.rewards[step] = batch.rewards.reshape(self._shape)
-                rollout.terminated[step] = batch.terminated.reshape(self._shape)
-                rollout.truncated[step] = batch.truncated.reshape(self._shape)
-                rollout.valid[step] = batch.valid.reshape(self._shape)
-                self._observations = batch.observations.reshape(*self._shape, -1)
-                self._follow_episodes(rollout, step, finished)
-            policies.scaler.write(self._observations, rollout.observations[-1][:, :num_envs])
-            rollout.values[-1] = network.forward(rollout.observations[-1])[1]
+        actor_critics = self._policies.actor_critics
+        finished: list[list[tuple[float, int]]] = [[] for _ in range(self._shape[0])]
+        for step in range(len(noise)):
+            observations = self._remember_observations(rollout, step)
+            masks = None
+            if rollout.masks is not None and self._views.masks is not None:
+                masks = rollout.masks[step] = self._views.masks.reshape(*self._shape, -1)
+            acts = actor_critics.act(observations, noise=noise[step], masks=masks)
+            batch = self._pool.step(self._policies.to_env(acts.actions))
+            rollout.log_probs[step], rollout.values[step], rollout.actions[step] = (
+                acts.log_probs,
+                acts.values,
+                acts.actions,
+            )
+            rollout.rewards[step] = batch.rewards.reshape(self._shape)
+            rollout.terminated[step] = batch.terminated.reshape(self._shape)
+            rollout.truncated[step] = batch.truncated.reshape(self._shape)
+            rollout.valid[step] = batch.valid.reshape(self._shape)
+            self._views = batch
+            self._follow_episodes(rollout, step, finished)
+        rollout.values[-1] = actor_critics.values(self._remember_observations(rollout, -1))
         return finished
+
+    def _remember_observations(self, rollout: Rollout, step: int) -> np.ndarray:
+        """Note what the members see now, and return it as their networks see it."""
+        seen = self._views.observations
+        raw = rollout.raw_observations[step]
+        raw[...] = seen.reshape(raw.shape)
+        if rollout.raw_observations is not rollout.observations:
+            rollout.observations[step] = self._policies.scaler.scaled(raw)
+        return rollout.observations[step]
 
     def _follow_episodes(self, rollout: Rollout, step: int, finished: list[list[tuple[float, int]]]) -> None:
         self._returns += rollout.rewards[step]

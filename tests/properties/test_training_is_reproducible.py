@@ -1,5 +1,7 @@
 """What must hold of every training: same seed, same bytes; a member of a population is its solo run."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,12 +10,26 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe, hparam_key
+from rl_assets.rl.backend import BACKEND_VARIABLE, Backend
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.plan import Member
 from rl_assets.rl.population import train_population
 
-ENVS = ["CartPole-v1", "Acrobot-v1", "Pendulum-v1", "MountainCarContinuous-v0", "LunarLander-v3", "HalfCheetah-v4"]
+ENVS = [
+    "CartPole-v1",
+    "Acrobot-v1",
+    "Pendulum-v1",
+    "MountainCarContinuous-v0",
+    "LunarLander-v3",
+    "HalfCheetah-v4",
+    "FrozenLake-v1",
+    "HopperHop-v1",
+    "Maze-v0",
+    "Tetris-v0",
+    "Connector-v2",
+]
+"""Vectors, labels and mappings of arrays; one choice, several choices and floats; with and without masks."""
 
 
 @st.composite
@@ -30,6 +46,7 @@ def populations(draw):
         "normalize_advantages": draw(st.booleans()),
         "normalize_observations": draw(st.booleans()),
         "normalize_rewards": draw(st.booleans()),
+        "squash_actions": draw(st.booleans()),
     }
     network = NetworkConfig(
         hidden_sizes=draw(st.lists(st.sampled_from([1, 5, 16, 33, 64]), min_size=1, max_size=3).map(tuple)),
@@ -57,9 +74,11 @@ def populations(draw):
     return members
 
 
-def train(env_id, members):
+def train(env_id, members, backend="fused"):
     env = EnvConfig(id=env_id)
-    return train_population(env=env, spaces=describe_env(env), members=members, on_update=lambda report: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(BACKEND_VARIABLE, backend)
+        return train_population(env=env, spaces=describe_env(env), members=members, on_update=lambda report: None)
 
 
 def bytes_of(result):
@@ -68,22 +87,37 @@ def bytes_of(result):
     return result.env_steps, [(name, array.tobytes()) for arrays in parts for name, array in arrays.items()]
 
 
+@pytest.mark.parametrize("backend", get_args(Backend))
 @pytest.mark.parametrize("env_id", ENVS)
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(members=populations(), data=st.data())
-def test_a_member_equals_its_solo_run_whoever_trains_beside_it(env_id, members, data):
-    together = train(env_id, members)
+def test_a_member_equals_its_solo_run_whoever_trains_beside_it(env_id, backend, members, data):
+    together = train(env_id, members, backend)
     index = data.draw(st.integers(0, len(members) - 1))
-    (alone,) = train(env_id, [members[index]])
+    (alone,) = train(env_id, [members[index]], backend)
     assert bytes_of(together[index]) == bytes_of(alone)
 
 
+@pytest.mark.parametrize("env_id", ["Pong-v5", "CarRacing-v3"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_member_that_sees_images_equals_its_solo_run(env_id, precision):
+    network = NetworkConfig(image_features=32, image_precision=precision)
+    algorithm = PPOConfig(num_envs=2, num_steps=8, num_minibatches=2, update_epochs=2)
+    recipe = Recipe(algorithm=algorithm, network=network, total_timesteps=32, dataset="c-1.d1")
+    members = [Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed) for seed in range(3)]
+    together, again = train(env_id, members), train(env_id, members)
+    (alone,) = train(env_id, [members[1]])
+    assert bytes_of(together[1]) == bytes_of(again[1]) == bytes_of(alone)
+    assert bytes_of(together[0])[1] != bytes_of(together[1])[1]
+
+
+@pytest.mark.parametrize("backend", get_args(Backend))
 @pytest.mark.parametrize("env_id", ENVS)
 @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(members=populations())
-def test_the_same_seeds_train_the_same_bytes_twice(env_id, members):
-    assert [bytes_of(result) for result in train(env_id, members)] == [
-        bytes_of(result) for result in train(env_id, members)
+def test_the_same_seeds_train_the_same_bytes_twice(env_id, backend, members):
+    assert [bytes_of(result) for result in train(env_id, members, backend)] == [
+        bytes_of(result) for result in train(env_id, members, backend)
     ]
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rl_assets.rl.distributions import Categorical, DiagonalGaussian, distribution_for
-from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions
+from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions, MultiDiscreteActions
 
 BOX = BoxActions(low=(-2.0, 0.0), high=(2.0, 10.0))
 
@@ -26,7 +26,7 @@ def test_categorical_probabilities_and_entropy():
 def test_categorical_samples_follow_the_probabilities():
     categorical = Categorical(DiscreteActions(n=3))
     noise = torch.from_numpy(categorical.draw_noise(np.random.default_rng(0), (20_000,)))
-    actions = categorical.to_env(categorical.sample(torch.tensor([0.1, 0.6, 0.3]).log(), None, noise))
+    actions = categorical.to_env(categorical.sample(torch.tensor([0.1, 0.6, 0.3]).log(), None, noise).numpy())
     np.testing.assert_allclose(np.bincount(actions) / 20_000, [0.1, 0.6, 0.3], atol=0.015)
 
 
@@ -47,17 +47,46 @@ def test_gaussian_samples_have_the_mean_and_deviation():
 
 
 def test_actions_are_stretched_to_the_bounds_and_clipped():
-    actions = torch.tensor([[0.0, 0.0], [1.0, -1.0], [5.0, -5.0]])
+    actions = np.array([[0.0, 0.0], [1.0, -1.0], [5.0, -5.0]], np.float32)
     assert DiagonalGaussian(BOX).to_env(actions).tolist() == [[0.0, 5.0], [2.0, 0.0], [2.0, 0.0]]
 
 
 def test_unbounded_actions_stay_as_they_are():
     gaussian = DiagonalGaussian(BoxActions(low=(-math.inf, 0.0), high=(math.inf, math.inf)))
-    assert gaussian.to_env(torch.tensor([[7.0, -3.0]])).tolist() == [[7.0, 0.0]]
+    assert gaussian.to_env(np.array([[7.0, -3.0]], np.float32)).tolist() == [[7.0, 0.0]]
 
 
 def test_a_diverged_member_still_gives_actions_the_pool_takes():
     nan, inf = math.nan, math.inf
-    assert np.isfinite(DiagonalGaussian(BOX).to_env(torch.tensor([[nan, inf]]))).all()
+    assert np.isfinite(DiagonalGaussian(BOX).to_env(np.array([[nan, inf]], np.float32))).all()
     categorical = Categorical(DiscreteActions(n=2))
-    assert categorical.to_env(categorical.mode(torch.tensor([[nan, nan]])))[0] in (0, 1)
+    assert categorical.to_env(categorical.mode(torch.tensor([[nan, nan]])).numpy())[0] in (0, 1)
+
+
+def test_independent_choices_add_their_log_probabilities_and_entropies():
+    categorical = Categorical(MultiDiscreteActions(ns=(2, 3)))
+    outputs = torch.tensor([[0.3, -0.2, 1.0, 0.0, -1.0]])
+    first, second = (torch.distributions.Categorical(logits=part) for part in outputs.split((2, 3), -1))
+    actions = torch.tensor([[1.0, 2.0]])
+    expected = first.log_prob(torch.tensor([1])) + second.log_prob(torch.tensor([2]))
+    torch.testing.assert_close(categorical.log_prob(outputs, None, actions), expected)
+    torch.testing.assert_close(categorical.entropy(outputs, None), first.entropy() + second.entropy())
+    assert categorical.mode(outputs).tolist() == [[0.0, 0.0]]
+    assert categorical.to_env(actions.numpy()).tolist() == [[1, 2]]
+
+
+def test_a_forbidden_option_has_probability_zero_and_the_others_share_the_rest():
+    categorical = Categorical(DiscreteActions(n=3))
+    outputs, masks = torch.tensor([[5.0, 0.0, math.log(3.0)]]), torch.tensor([[False, True, True]])
+    log_probs = [categorical.log_prob(outputs, None, torch.tensor([[float(a)]]), masks).item() for a in range(3)]
+    assert [math.exp(log_prob) for log_prob in log_probs] == pytest.approx([0.0, 0.25, 0.75])
+    expected = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert categorical.entropy(outputs, None, masks).item() == pytest.approx(expected)
+    assert categorical.mode(outputs, masks).tolist() == [[2.0]]
+
+
+def test_squashed_actions_approach_the_bounds_and_never_leave_them():
+    gaussian = DiagonalGaussian(BOX, squashes=True)
+    actions = gaussian.to_env(np.array([[0.0, 0.0], [1.0, -1.0], [50.0, -50.0]], np.float32))
+    expected = [[0.0, 5.0], [2 * math.tanh(1), 5 - 5 * math.tanh(1)], [2.0, 0.0]]
+    np.testing.assert_allclose(actions, expected, rtol=1e-6)

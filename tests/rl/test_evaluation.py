@@ -6,17 +6,19 @@ from rl_assets.config.network import NetworkConfig
 from rl_assets.errors import EnvironmentFault
 from rl_assets.rl import evaluation
 from rl_assets.rl.envs.catalogue import describe_env
-from rl_assets.rl.envs.pool import StepBatch
-from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces
+from rl_assets.rl.envs.pool import StepBatch, Views
+from rl_assets.rl.envs.spaces import ActionEncoding, DiscreteActions, EnvSpaces, ObservationPart
 from rl_assets.rl.evaluation import evaluate, num_streams
-from rl_assets.rl.networks.mlp import init_member
 from rl_assets.rl.policy import PolicySpec
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
 SPACES = EnvSpaces(
     observation_shape=(1,),
     observation_dtype="float32",
+    parts=(ObservationPart(path=(), shape=(1,), options=0, scale=1.0),),
     actions=DiscreteActions(n=2),
+    encoding=ActionEncoding(shape=(), dtype="int64"),
+    mask=None,
     num_players=1,
     reward_threshold=None,
     max_episode_steps=60,
@@ -41,7 +43,7 @@ class LongOrShortPool:
     def reset(self):
         self._age = np.zeros(self.num_envs, int)
         self._was_done = np.zeros(self.num_envs, bool)
-        return np.zeros((self.num_envs, 1), np.float32)
+        return Views(observations=np.zeros((self.num_envs, 1), np.float32), masks=None)
 
     def step(self, actions):
         valid = ~self._was_done
@@ -49,6 +51,7 @@ class LongOrShortPool:
         self._was_done = valid & (self._age >= self._ends_at)
         return StepBatch(
             observations=np.zeros((self.num_envs, 1), np.float32),
+            masks=None,
             rewards=np.where(valid, np.float32(self.reward), np.float32(0)),
             terminated=self._was_done & (self._ends_at == 1),
             truncated=self._was_done & (self._ends_at == 50),
@@ -61,7 +64,7 @@ def spec_for(spaces, **changes):
 
 
 def draw(spec, seed=0):
-    tensors = init_member(spec.shape, np.random.default_rng(seed))
+    tensors = spec.shape.init_member(np.random.default_rng(seed))
     return {name: array * np.float32(30 if name.startswith("actor.1") else 1) for name, array in tensors.items()}
 
 

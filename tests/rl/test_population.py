@@ -6,6 +6,7 @@ from rl_assets.errors import EnvironmentFault, MemberDiverged
 from rl_assets.rl import population
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.networks.mlp import MLPShape
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.population import train_population
 
@@ -108,15 +109,15 @@ def test_a_continuous_member_that_diverges_leaves_the_others_alone_too(make_memb
 
 
 def test_parameters_that_overflow_are_found(make_member, monkeypatch):
-    real = population.init_member
+    real = MLPShape.init_member
     monkeypatch.setattr(
-        population,
+        MLPShape,
         "init_member",
         lambda shape, rng: {name: a + np.float32(3e38) for name, a in real(shape, rng).items()},
     )
     (failed,) = train([make_member(0)])
     assert failed.error.update == 0
-    assert failed.error.quantity == "an output of the actor"
+    assert failed.error.quantity == "a log probability"
 
 
 def test_training_stops_when_nobody_is_left(make_member, monkeypatch):

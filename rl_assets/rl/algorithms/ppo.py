@@ -10,16 +10,16 @@ Source:
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from rl_assets.config.ppo import PPOConfig
+from rl_assets.rl.actor_critics import AutogradActorCritics, fill_rows
 from rl_assets.rl.losses import approximate_kl, clipped_policy_loss, masked_mean, normalize_advantages, value_loss
-from rl_assets.rl.networks.mlp import pad_rows
 from rl_assets.rl.optimizer import PopulationAdam
-from rl_assets.rl.policy import PolicyStack
 from rl_assets.rl.returns import gae
 from rl_assets.rl.rollout import Rollout
 from rl_assets.rl.seeding import member_stream
@@ -29,19 +29,21 @@ METRICS = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fract
 
 
 class PPO:
-    """Learns from rollouts.
+    """Learns from rollouts, with torch's own gradients: for every network, and the reference for faster code.
 
     Args:
-        policies: the population; learning changes its parameters in place.
+        actor_critics: the population; learning changes its parameters in place.
         configs: hyper-parameters of each member, equal in all that fixes shapes or control flow.
         seeds: training seed of each member.
     """
 
-    def __init__(self, policies: PolicyStack, *, configs: Sequence[PPOConfig], seeds: Sequence[int]) -> None:
+    def __init__(
+        self, actor_critics: AutogradActorCritics, *, configs: Sequence[PPOConfig], seeds: Sequence[int]
+    ) -> None:
         self.config = configs[0]
-        self._policies = policies
+        self._actor_critics = actor_critics
         self._seeds = seeds
-        network = policies.network
+        network = actor_critics.network
         self.optimizer = PopulationAdam(
             network.by_member,
             network.grad.view_as(network.by_member),
@@ -70,12 +72,14 @@ class PPO:
             `[members, len(METRICS)]` float64, in the order of `METRICS`.
         """
         batch = self._prepare(rollout, rewards)
-        streams = [member_stream(member_seed=seed, role="shuffle", counter=counter) for seed in self._seeds]
-        active = [True] * self._policies.num_members
+        order = shuffled_samples(
+            self._seeds, counter, num_epochs=self.config.update_epochs, num_samples=batch.num_samples
+        )
+        active = [True] * self._actor_critics.num_members
         reports: list[np.ndarray] = []
         weights: list[list[bool]] = []
-        for _ in range(self.config.update_epochs):
-            for minibatch in batch.shuffled(streams, self.config.num_minibatches):
+        for epoch in range(self.config.update_epochs):
+            for minibatch in batch.deal(order[:, epoch], self.config.num_minibatches):
                 reports.append(self._learn(minibatch, learning_rates, active))
                 weights.append(active)
             divergences = reports[-1][:, METRICS.index("approximate_kl")]
@@ -88,9 +92,24 @@ class PPO:
         table, counted = np.stack(reports, axis=1), np.array(weights).T
         return np.stack([rows[took_part].mean(axis=0) for rows, took_part in zip(table, counted, strict=True)])
 
+    def silence(self, index: int) -> None:
+        """Let a member rest for good: its parameters become 0, and it computes on harmlessly beside the others."""
+        self.optimizer.silence(index)
+
+    def optimizer_state(self, index: int) -> dict[str, np.ndarray]:
+        """Copy out one member's steps and moments."""
+        state = {"steps": np.array(self.optimizer.steps[index], np.int64)}
+        for name, moments in (("exp_avg", self.optimizer.exp_avg), ("exp_avg_sq", self.optimizer.exp_avg_sq)):
+            own = self._actor_critics.network.read(index, flat=moments)
+            state |= {f"{name}.{parameter}": array for parameter, array in own.items()}
+        return state
+
+    def parameters(self) -> np.ndarray:
+        """`[members, size]` float32 view of everything that learns."""
+        return self._actor_critics.network.by_member.detach().numpy()
+
     def _prepare(self, rollout: Rollout, rewards: np.ndarray) -> "Batch":
-        values = rollout.values[:, :, : rollout.num_envs]
-        valid = torch.from_numpy(rollout.valid)
+        values, valid = torch.from_numpy(rollout.values), torch.from_numpy(rollout.valid)
         advantages = gae(
             rewards=torch.from_numpy(rewards),
             values=values[:-1],
@@ -101,42 +120,38 @@ class PPO:
             discount=self._discount,
             trace_decay=self._trace_decay,
         )
+        network = self._actor_critics.network
         num_samples = advantages[:, 0].numel()
-        minibatch_size = num_samples // self.config.num_minibatches
-        # A blank row to fill minibatches up with, where the kernels' row multiple does not divide them.
-        rows = pad_rows(num_samples + (minibatch_size != pad_rows(minibatch_size)))
-        actions = _by_member(rollout.actions[:, :, : rollout.num_envs], rows)
-        distribution, network = self._policies.distribution, self._policies.network
-        with torch.no_grad():
-            old_log_probs = distribution.log_prob(
-                _by_member(rollout.outputs[:, :, : rollout.num_envs], rows),
-                network.log_std() if distribution.has_log_std else None,
-                actions,
-            )
+        size = num_samples // self.config.num_minibatches
+        # A blank row to fill minibatches up with, where the network wants more rows than they have.
+        num_blank = int(network.pad_rows(size) != size)
+        observations = network.prepare(samples_of(rollout.observations[:-1]), num_blank=num_blank)
+        rows = observations.shape[1]
+        columns = (
+            torch.from_numpy(rollout.log_probs),
+            advantages,
+            advantages + values[:-1],
+            values[:-1],
+            valid.to(torch.float32),
+        )
         return Batch(
             num_samples=num_samples,
-            observations=_by_member(rollout.observations[:-1, :, : rollout.num_envs], rows),
-            actions=actions,
-            columns=torch.stack(
-                [
-                    old_log_probs,
-                    _by_member(advantages, rows),
-                    _by_member(advantages + values[:-1], rows),
-                    _by_member(values[:-1], rows),
-                    _by_member(valid.to(torch.float32), rows),
-                ]
-            ),
+            minibatch_rows=network.pad_rows(size),
+            observations=observations,
+            actions=fill_rows(torch.from_numpy(samples_of(rollout.actions)), rows),
+            masks=None if rollout.masks is None else fill_rows(torch.from_numpy(samples_of(rollout.masks)), rows),
+            columns=torch.stack([fill_rows(column.transpose(0, 1).flatten(1), rows) for column in columns]),
         )
 
     def _learn(self, minibatch: "Minibatch", learning_rates: Sequence[float], active: Sequence[bool]) -> np.ndarray:
         """Take one gradient step; return `[members, len(METRICS)]`."""
-        network, distribution = self._policies.network, self._policies.distribution
+        network, distribution = self._actor_critics.network, self._actor_critics.distribution
         old_log_probs, advantages, returns, old_values, weights = minibatch.columns
         if self.config.normalize_advantages:
             advantages = normalize_advantages(advantages, weights)
         outputs, values = network.forward(minibatch.observations)
-        log_std = network.log_std() if distribution.has_log_std else None
-        log_probs = distribution.log_prob(outputs, log_std, minibatch.actions)
+        log_std = self._actor_critics.log_std()
+        log_probs = distribution.log_prob(outputs, log_std, minibatch.actions, minibatch.masks)
         policy_losses = masked_mean(
             clipped_policy_loss(
                 log_probs=log_probs, old_log_probs=old_log_probs, advantages=advantages, clip_coefficient=self._clip
@@ -152,7 +167,7 @@ class PPO:
             ),
             weights,
         )
-        entropies = masked_mean(distribution.entropy(outputs, log_std), weights)
+        entropies = masked_mean(distribution.entropy(outputs, log_std, minibatch.masks), weights)
         losses = policy_losses - self._entropy_coefficient * entropies + self._value_coefficient * value_losses
         network.backward(losses.sum())
         norms = self.optimizer.step(learning_rates=learning_rates, max_grad_norm=self._max_grad_norm, active=active)
@@ -165,53 +180,86 @@ class PPO:
             return torch.stack([metric.detach() for metric in metrics], dim=1).numpy().astype(np.float64)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Minibatch:
-    """Equally many samples of every member, padded with rows of weight 0."""
+    """Equally many samples of every member, filled up with rows of weight 0."""
 
-    def __init__(self, observations: Tensor, actions: Tensor, columns: Tensor) -> None:
-        self.observations = observations
-        self.actions = actions
-        self.columns = columns
+    observations: Tensor
+    actions: Tensor
+    masks: Tensor | None
+    columns: Tensor
 
 
+@dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One rollout's samples, a block of rows for each member.
+    """One rollout's samples, a block of rows for each member."""
+
+    num_samples: int
+    """Rows of each member that hold a sample; the rest is blank."""
+
+    minibatch_rows: int
+    """Rows that the network wants for a minibatch."""
+
+    observations: Tensor
+    """`[members, rows, ...]` as the network takes them."""
+
+    actions: Tensor
+    """`[members, rows, action_size]` float32."""
+
+    masks: Tensor | None
+    """`[members, rows, num_outputs]` bool; a blank row allows nothing, which is as good as anything."""
+
+    columns: Tensor
+    """`[5, members, rows]` float32: old log probabilities, advantages, returns, old values, weights."""
+
+    def deal(self, order: np.ndarray, num_minibatches: int) -> list[Minibatch]:
+        """Deal every member's samples to minibatches.
+
+        Args:
+            order: `[members, num_samples]` permutation of each member's samples.
+            num_minibatches: how many minibatches; divides the samples.
+        """
+        members, rows = self.columns.shape[1:]
+        size = self.num_samples // num_minibatches
+        index = np.full((num_minibatches, members, self.minibatch_rows), rows - 1)
+        index[:, :, :size] = order.reshape(members, num_minibatches, size).swapaxes(0, 1)
+        index += np.arange(members)[:, None] * rows
+        parts = torch.from_numpy(index)
+
+        def pick(tensor: Tensor, part: Tensor) -> Tensor:
+            return tensor.flatten(0, 1)[part.flatten()].unflatten(0, part.shape)
+
+        return [
+            Minibatch(
+                observations=pick(self.observations, part),
+                actions=pick(self.actions, part),
+                masks=None if self.masks is None else pick(self.masks, part),
+                columns=torch.stack([pick(column, part) for column in self.columns]),
+            )
+            for part in parts
+        ]
+
+
+def shuffled_samples(seeds: Sequence[int], counter: int, *, num_epochs: int, num_samples: int) -> np.ndarray:
+    """Draw the order in which each member meets its samples in one update.
 
     Args:
-        num_samples: rows of each member that hold a sample; the rest is blank.
-        observations: `[members, rows, padded_observation_size]` float32.
-        actions: `[members, rows, action_size]` float32.
-        columns: `[5, members, rows]` float32: old log probabilities, advantages, returns, old values, weights.
+        seeds: training seed of each member.
+        counter: number of the update; it addresses the members' own shuffling.
+        num_epochs: passes over the samples.
+        num_samples: samples of each member.
+
+    Returns:
+        `[members, num_epochs, num_samples]` int64 permutations.
     """
-
-    def __init__(self, *, num_samples: int, observations: Tensor, actions: Tensor, columns: Tensor) -> None:
-        self._num_samples = num_samples
-        self._members, self._rows = columns.shape[1:]
-        self._observations = observations.flatten(0, 1)
-        self._actions = actions.flatten(0, 1)
-        self._columns = columns.flatten(1, 2)
-
-    def shuffled(self, streams: Sequence[np.random.Generator], num_minibatches: int) -> list[Minibatch]:
-        """Deal every member's samples, in an order of its own, to `num_minibatches` minibatches."""
-        size = self._num_samples // num_minibatches
-        rows = pad_rows(size)
-        index = np.full((num_minibatches, self._members, rows), self._rows - 1)
-        for member, stream in enumerate(streams):
-            index[:, member, :size] = stream.permutation(self._num_samples).reshape(num_minibatches, size)
-        index += np.arange(self._members)[:, None] * self._rows
-        flat = torch.from_numpy(index).flatten()
-        shape = (num_minibatches, self._members, rows)
-        observations = self._observations.index_select(0, flat).unflatten(0, shape)
-        actions = self._actions.index_select(0, flat).unflatten(0, shape)
-        columns = self._columns.index_select(1, flat).unflatten(1, shape)
-        return [Minibatch(observations[i], actions[i], columns[:, i]) for i in range(num_minibatches)]
+    streams = [member_stream(member_seed=seed, role="shuffle", counter=counter) for seed in seeds]
+    return np.stack([[stream.permutation(num_samples) for _ in range(num_epochs)] for stream in streams])
 
 
-def _by_member(steps: Tensor, rows: int) -> Tensor:
-    """Turn `[num_steps, members, num_envs, ...]` into `[members, rows, ...]`, filled up with zeros."""
-    samples = steps.transpose(0, 1).flatten(1, 2)
-    blank = samples.new_zeros((samples.shape[0], rows - samples.shape[1], *samples.shape[2:]))
-    return torch.cat([samples, blank], dim=1)
+def samples_of(steps: np.ndarray) -> np.ndarray:
+    """Turn `[num_steps, members, num_envs, ...]` into `[members, samples, ...]`."""
+    by_member = np.ascontiguousarray(steps.swapaxes(0, 1))
+    return by_member.reshape(by_member.shape[0], -1, *by_member.shape[3:])
 
 
 def _column(numbers: Sequence[float]) -> Tensor:

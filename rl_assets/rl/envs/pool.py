@@ -9,15 +9,26 @@ import numpy as np
 from rl_assets.config.environment import EnvConfig
 from rl_assets.errors import EnvironmentFault
 from rl_assets.rl.envs.library import first_line, import_envpool, without_box_warnings
-from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces
+from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions, EnvSpaces, flatten_observations, follow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepBatch:
-    """What one step of every environment returned."""
+class Views:
+    """What policies see of every environment."""
 
     observations: np.ndarray
-    """`[num_envs, observation_size]` float32; after `terminated` or `truncated` the true final observation."""
+    """`[num_envs, observation_size]` float32, or `[num_envs, ...]` uint8 images."""
+
+    masks: np.ndarray | None
+    """`[num_envs, num_outputs]` bool, the actions that are allowed now; None where all always are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepBatch(Views):
+    """What one step of every environment returned.
+
+    After `terminated` or `truncated` the observation is the true final one.
+    """
 
     rewards: np.ndarray
     """`[num_envs]` float32, 0 where not valid."""
@@ -46,6 +57,15 @@ class EnvironmentPool:
         self.num_envs = len(seeds)
         self._was_done = np.zeros(self.num_envs, dtype=bool)
         self._is_reset = False
+        actions = spaces.actions
+        self._is_continuous = isinstance(actions, BoxActions)
+        if isinstance(actions, BoxActions):
+            self._action_shape: tuple[int, ...] = (self.num_envs, actions.size)
+            self._low, self._high = np.array(actions.low, np.float32), np.array(actions.high, np.float32)
+        else:
+            ns = (actions.n,) if isinstance(actions, DiscreteActions) else actions.ns
+            self._action_shape = (self.num_envs,) if isinstance(actions, DiscreteActions) else (self.num_envs, len(ns))
+            self._low, self._high = np.zeros(len(ns), np.int64), np.array(ns, np.int64) - 1
         with without_box_warnings():
             self._pool = self._guard(
                 "be built",
@@ -54,26 +74,27 @@ class EnvironmentPool:
                 ),
             )
 
-    def reset(self) -> np.ndarray:
+    def reset(self) -> "Views":
         """Start an episode everywhere.
 
         Returns:
-            `[num_envs, observation_size]` float32 first observations.
+            What the policies see first.
 
         Raises:
             EnvironmentFault: EnvPool failed, or returned something of another shape.
         """
         with without_box_warnings():
-            observations, _ = self._guard("be reset", self._pool.reset)
+            observations, info = self._guard("be reset", self._pool.reset)
         self._was_done = np.zeros(self.num_envs, dtype=bool)
         self._is_reset = True
-        return self._check_observations(observations)
+        return self._read_views(observations, info)
 
     def step(self, actions: np.ndarray) -> StepBatch:
         """Step every environment once.
 
         Args:
-            actions: `[num_envs]` integers below `n`, or `[num_envs, size]` floats within the bounds.
+            actions: `[num_envs]` integers below `n`, `[num_envs, num_choices]` such integers, or `[num_envs, size]`
+                floats within the bounds.
 
         Raises:
             ValueError: actions of a wrong shape, dtype or range, or not finite; EnvPool never saw them.
@@ -81,8 +102,8 @@ class EnvironmentPool:
         """
         if not self._is_reset:
             raise ValueError(f"pool of '{self.env.id}' was not reset: call reset() before step()")
-        self._check_actions(actions)
-        observations, rewards, terminated, truncated, _ = self._guard("be stepped", lambda: self._pool.step(actions))
+        told = self._encode(self._checked(actions))
+        observations, rewards, terminated, truncated, info = self._guard("be stepped", lambda: self._pool.step(told))
         valid = ~self._was_done
         terminated = np.asarray(terminated, dtype=bool) & valid
         truncated = np.asarray(truncated, dtype=bool) & valid & ~terminated
@@ -92,8 +113,10 @@ class EnvironmentPool:
             raise EnvironmentFault(
                 f"pool of '{self.env.id}' returned rewards of shape {rewards.shape}: expected ({self.num_envs},)"
             )
+        views = self._read_views(observations, info)
         return StepBatch(
-            observations=self._check_observations(observations),
+            observations=views.observations,
+            masks=views.masks,
             rewards=np.where(valid, rewards, np.float32(0)),
             terminated=terminated,
             truncated=truncated,
@@ -110,34 +133,59 @@ class EnvironmentPool:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _check_actions(self, actions: np.ndarray) -> None:
-        space = self.spaces.actions
-        shape = (self.num_envs,) if isinstance(space, DiscreteActions) else (self.num_envs, space.size)
+    def _checked(self, actions: np.ndarray) -> np.ndarray:
+        """The actions themselves, once nothing is wrong with them: a wrong shape would abort the process."""
         where = f"actions for {self.num_envs} envs of '{self.env.id}'"
-        if not isinstance(actions, np.ndarray) or actions.shape != shape:
-            raise ValueError(f"{where} have shape {np.shape(actions)}: expected {shape}")
-        if isinstance(space, DiscreteActions):
-            if not np.issubdtype(actions.dtype, np.integer):
-                raise ValueError(f"{where} are {actions.dtype}: expected integers")
-            if actions.min() < 0 or actions.max() >= space.n:
-                raise ValueError(f"{where} span {actions.min()} to {actions.max()}: expected 0 to {space.n - 1}")
-            return
-        if not np.issubdtype(actions.dtype, np.floating):
-            raise ValueError(f"{where} are {actions.dtype}: expected floats")
-        if not np.isfinite(actions).all():
-            raise ValueError(f"{where} hold NaN or infinity: expected finite numbers")
-        low, high = np.asarray(space.low, actions.dtype), np.asarray(space.high, actions.dtype)
-        if (actions < low).any() or (actions > high).any():
-            raise ValueError(f"{where} leave the bounds {space.low} to {space.high}: clip them first")
+        if not isinstance(actions, np.ndarray) or actions.shape != self._action_shape:
+            raise ValueError(f"{where} have shape {np.shape(actions)}: expected {self._action_shape}")
+        if self._is_continuous:
+            if not np.issubdtype(actions.dtype, np.floating):
+                raise ValueError(f"{where} are {actions.dtype}: expected floats")
+            # Comparisons with NaN are false, so one look finds what is not finite and what leaves the bounds.
+            if not ((actions >= self._low) & (actions <= self._high)).all() or not np.isfinite(actions).all():
+                if not np.isfinite(actions).all():
+                    raise ValueError(f"{where} hold NaN or infinity: expected finite numbers")
+                raise ValueError(f"{where} leave the bounds {self._low} to {self._high}: clip them first")
+            return actions
+        if not np.issubdtype(actions.dtype, np.integer):
+            raise ValueError(f"{where} are {actions.dtype}: expected integers")
+        if actions.min() < 0 or (actions > self._high).any():
+            raise ValueError(f"{where} span {actions.min()} to {actions.max()}: expected 0 to {np.max(self._high)}")
+        return actions
 
-    def _check_observations(self, observations: Any) -> np.ndarray:
-        expected = (self.num_envs, *self.spaces.observation_shape)
-        if np.shape(observations) != expected:
+    def _encode(self, actions: np.ndarray) -> np.ndarray:
+        """Tell the policies' actions as the environment wants to be told them."""
+        encoding = self.spaces.encoding
+        if encoding.joint:
+            actions = np.stack(np.unravel_index(actions, encoding.joint), axis=1)
+        if encoding.starts:
+            actions = actions + np.array(encoding.starts)
+        if not encoding.shape:
+            return actions
+        return actions.astype(encoding.dtype, copy=False).reshape(self.num_envs, *encoding.shape)
+
+    def _read_views(self, observations: Any, info: Any) -> "Views":
+        spaces = self.spaces
+        if spaces.is_image:
+            seen = np.asarray(observations)
+        else:
+            try:
+                seen = flatten_observations(spaces.parts, observations)
+            except (KeyError, TypeError, ValueError) as error:
+                raise EnvironmentFault(
+                    f"pool of '{self.env.id}' returned observations that lack {first_line(error)}: "
+                    f"expected the parts {', '.join('.'.join(part.path) or 'itself' for part in spaces.parts)}"
+                ) from error
+        expected = (self.num_envs, *spaces.observation_shape)
+        if seen.shape != expected or str(seen.dtype) != spaces.observation_dtype:
             raise EnvironmentFault(
-                f"pool of '{self.env.id}' returned observations of shape {np.shape(observations)}: expected {expected}"
+                f"pool of '{self.env.id}' returned observations {seen.dtype} {seen.shape}: expected "
+                f"{spaces.observation_dtype} {expected}"
             )
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the caller looks for
-            return np.asarray(observations, dtype=np.float32)
+        if spaces.mask is None:
+            return Views(observations=seen, masks=None)
+        allowed = np.asarray(follow(info if spaces.mask.is_info else observations, spaces.mask.path), bool)
+        return Views(observations=seen, masks=allowed.reshape(self.num_envs, -1))
 
     def _guard(self, what: str, call: Any) -> Any:
         try:

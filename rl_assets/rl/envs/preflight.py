@@ -11,7 +11,7 @@ from rl_assets.errors import EnvironmentFault, RlAssetsError, UnsupportedEnviron
 from rl_assets.rl.child import ChildProcess, connect_to_parent
 from rl_assets.rl.envs.library import load_spec, published_threshold
 from rl_assets.rl.envs.pool import EnvironmentPool
-from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces, read_spaces
+from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces, MultiDiscreteActions, read_spaces
 from rl_assets.rl.seeding import Purpose, env_seeds
 
 TIMEOUT_S = 8.0
@@ -70,7 +70,7 @@ def try_out(env: EnvConfig) -> EnvSpaces:
     seeds = env_seeds(purpose=Purpose.TRAIN, env_key="preflight", member_seed=0, num_envs=2)
     rng = np.random.default_rng(0)
     with EnvironmentPool(env, spaces=spaces, seeds=seeds) as pool:
-        observations, rewards = pool.reset(), np.zeros(2)
+        observations, rewards = pool.reset().observations, np.zeros(2)
         for step in range(NUM_STEPS + 1):
             if not (np.isfinite(observations).all() and np.isfinite(rewards).all()):
                 raise UnsupportedEnvironment(
@@ -82,10 +82,13 @@ def try_out(env: EnvConfig) -> EnvSpaces:
 
 
 def _random_actions(spaces: EnvSpaces, rng: np.random.Generator) -> np.ndarray:
-    if isinstance(spaces.actions, DiscreteActions):
-        return rng.integers(spaces.actions.n, size=2)
-    low, high = np.clip(spaces.actions.low, -1e3, 1e3), np.clip(spaces.actions.high, -1e3, 1e3)
-    return rng.uniform(low, high, size=(2, spaces.actions.size)).astype(np.float32).clip(low, high).astype(np.float32)
+    actions = spaces.actions
+    if isinstance(actions, DiscreteActions):
+        return rng.integers(actions.n, size=2)
+    if isinstance(actions, MultiDiscreteActions):
+        return rng.integers(actions.ns, size=(2, len(actions.ns)))
+    low, high = np.clip(actions.low, -1e3, 1e3), np.clip(actions.high, -1e3, 1e3)
+    return rng.uniform(low, high, size=(2, actions.size)).astype(np.float32).clip(low, high).astype(np.float32)
 
 
 def main() -> None:

@@ -82,6 +82,33 @@ class MLPShape:
         critic = actor - (inputs + 1) * (outputs - 1)
         return actor + critic + (self.num_outputs if self.has_log_std else 0)
 
+    @property
+    def activation_size(self) -> int:
+        """Numbers that one sample leaves behind on its way through both networks."""
+        return 2 * (self.observation_size + sum(outputs for _, outputs in self.layer_sizes))
+
+    def init_member(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Draw one member's initial parameters: orthogonal weights, zero biases, unit deviations.
+
+        Returns:
+            float32 arrays in `torch.nn.Linear`'s convention: `actor.0.weight` `[outputs, inputs]`, `actor.0.bias`
+            `[outputs]`, ..., `critic.0.weight`, ...; `actor.log_std` `[outputs]` for continuous actions.
+
+        Source:
+            Saxe et al., arXiv:1312.6120; gains as in CleanRL's `ppo.py`.
+        """
+        tensors: dict[str, np.ndarray] = {}
+        last = len(self.layer_sizes) - 1
+        for tower, head_gain in (("actor", _ACTOR_GAIN), ("critic", _CRITIC_GAIN)):
+            for index, (inputs, outputs) in enumerate(self.layer_sizes):
+                width = 1 if tower == "critic" and index == last else outputs
+                gain = head_gain if index == last else _HIDDEN_GAIN
+                tensors[f"{tower}.{index}.weight"] = orthogonal(width, inputs, gain, rng)
+                tensors[f"{tower}.{index}.bias"] = np.zeros(width, np.float32)
+        if self.has_log_std:
+            tensors["actor.log_std"] = np.zeros(self.num_outputs, np.float32)
+        return tensors
+
     def _named_layers(self) -> list[tuple[str, tuple[int, int]]]:
         return [(str(index), sizes) for index, sizes in enumerate(self.layer_sizes)]
 
@@ -94,29 +121,6 @@ class Block:
     offset: int
     rows: int
     columns: int
-
-
-def init_member(shape: MLPShape, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw one member's initial parameters: orthogonal weights, zero biases, unit deviations.
-
-    Returns:
-        float32 arrays in `torch.nn.Linear`'s convention: `actor.0.weight` `[outputs, inputs]`, `actor.0.bias`
-        `[outputs]`, ..., `critic.0.weight`, ...; `actor.log_std` `[outputs]` for continuous actions.
-
-    Source:
-        Saxe et al., arXiv:1312.6120; gains as in CleanRL's `ppo.py`.
-    """
-    tensors: dict[str, np.ndarray] = {}
-    last = len(shape.layer_sizes) - 1
-    for tower, head_gain in (("actor", _ACTOR_GAIN), ("critic", _CRITIC_GAIN)):
-        for index, (inputs, outputs) in enumerate(shape.layer_sizes):
-            width = 1 if tower == "critic" and index == last else outputs
-            gain = head_gain if index == last else _HIDDEN_GAIN
-            tensors[f"{tower}.{index}.weight"] = _orthogonal(width, inputs, gain, rng)
-            tensors[f"{tower}.{index}.bias"] = np.zeros(width, np.float32)
-    if shape.has_log_std:
-        tensors["actor.log_std"] = np.zeros(shape.num_outputs, np.float32)
-    return tensors
 
 
 class StackedMLP:
@@ -136,6 +140,25 @@ class StackedMLP:
         self._gradients = [self._view(self.grad, block) for block in shape.blocks]
         for index, tensors in enumerate(members):
             self._write(index, tensors)
+
+    def prepare(self, observations: np.ndarray, *, num_blank: int = 0) -> Tensor:
+        """Bring observations into the form that `forward` takes.
+
+        Args:
+            observations: `[members, rows, observation_size]` float32.
+            num_blank: further rows of zeros that are wanted at least.
+
+        Returns:
+            `[members, padded rows, padded_observation_size]` float32, filled up with zeros.
+        """
+        members, rows, size = observations.shape
+        prepared = torch.zeros(members, pad_rows(rows + num_blank), self.shape.padded_observation_size)
+        prepared[:, :rows, :size] = torch.from_numpy(observations)
+        return prepared
+
+    def pad_rows(self, count: int) -> int:
+        """Rows that `forward` wants for a number of samples."""
+        return pad_rows(count)
 
     def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
         """Compute what actors and critics say.
@@ -173,7 +196,7 @@ class StackedMLP:
         return self.flat.view(self.num_members, -1)
 
     def read(self, index: int, *, flat: Tensor | None = None) -> dict[str, np.ndarray]:
-        """Copy one member's parameters out, named and shaped as `init_member` names and shapes them.
+        """Copy one member's parameters out, named and shaped as `MLPShape.init_member` names and shapes them.
 
         Args:
             index: the member.
@@ -209,8 +232,8 @@ class StackedMLP:
         return views
 
 
-def _orthogonal(outputs: int, inputs: int, gain: float, rng: np.random.Generator) -> np.ndarray:
-    """A `[outputs, inputs]` matrix with orthonormal rows or columns, times the gain, uniform over rotations."""
+def orthogonal(outputs: int, inputs: int, gain: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a `[outputs, inputs]` float32 matrix with orthonormal rows or columns, times the gain."""
     tall = rng.standard_normal((max(outputs, inputs), min(outputs, inputs)))
     basis, triangle = torch.linalg.qr(torch.from_numpy(tall))
     basis = basis * triangle.diagonal().sign()

@@ -80,11 +80,6 @@ def test_flat_environments_are_supported(env_id):
         ("ConnectFour-v1", "a game for 2 players"),
         ("TicTacToe-v1", "a game for 2 players"),
         ("Chess-v1", "a game for 2 players"),
-        ("Pong-v5", r"shows images \(4, 84, 84\)"),
-        ("Snake-v1", r"shows several observations \(.*action_mask.*\)"),
-        ("FetchReach-v1", r"shows several observations \(.*desired_goal.*\)"),
-        ("FrozenLake-v1", r"shows observations Discrete\(16\)"),
-        ("Highway-v0", r"shows observations Box"),
         ("VizdoomCustom-v1", "cannot be loaded on this machine"),
     ],
 )

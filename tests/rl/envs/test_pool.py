@@ -94,19 +94,19 @@ def test_running_out_of_time_is_no_termination():
 
 def test_seeds_decide_the_start_whatever_the_pools_size():
     with build(DISCRETE, seeds=[7, 8, 9]) as three, build(DISCRETE, seeds=[8]) as one:
-        np.testing.assert_array_equal(three.reset()[1:2], one.reset())
+        np.testing.assert_array_equal(three.reset().observations[1:2], one.reset().observations)
 
 
 def test_observations_are_float32_also_where_the_environment_has_float64():
     with build(EnvConfig(id="HalfCheetah-v4")) as pool:
-        assert pool.reset().dtype == np.float32
+        assert pool.reset().observations.dtype == np.float32
 
 
 def test_a_misshapen_answer_is_a_fault_of_the_environment():
     pool = build(DISCRETE)
     pool.reset()
     pool._pool = RecordingPool(observations=np.zeros((2, 5)))
-    with pytest.raises(EnvironmentFault, match=r"returned observations of shape \(2, 5\): expected \(2, 4\)"):
+    with pytest.raises(EnvironmentFault, match=r"returned observations float32 \(2, 5\): expected float32 \(2, 4\)"):
         pool.step(np.zeros(2, np.int64))
     pool._pool = RecordingPool(rewards=(0.0, 0.0, 0.0))
     with pytest.raises(EnvironmentFault, match=r"returned rewards of shape \(3,\): expected \(2,\)"):

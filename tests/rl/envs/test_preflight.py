@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,11 @@ def test_an_option_that_never_comes_back_is_given_up():
 
 def test_numbers_that_are_not_finite_are_refused(monkeypatch):
     real = preflight.EnvironmentPool.reset
-    monkeypatch.setattr(preflight.EnvironmentPool, "reset", lambda self: real(self) * np.float32(np.nan))
+
+    def reset(self):
+        views = real(self)
+        return replace(views, observations=views.observations * np.float32(np.nan))
+
+    monkeypatch.setattr(preflight.EnvironmentPool, "reset", reset)
     with pytest.raises(UnsupportedEnvironment, match="not finite after 0 random steps"):
         try_out(EnvConfig(id="CartPole-v1"))

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rl_assets.config.network import NetworkConfig
-from rl_assets.rl.networks.mlp import MLPShape, StackedMLP, init_member, pad_rows
+from rl_assets.rl.networks.mlp import MLPShape, StackedMLP
 
 
 def shape_of(observation_size=3, num_outputs=2, hidden_sizes=(5, 7), activation="tanh", has_log_std=True):
@@ -16,7 +16,7 @@ def shape_of(observation_size=3, num_outputs=2, hidden_sizes=(5, 7), activation=
 
 
 def draw(shape, count=3):
-    return [init_member(shape, np.random.default_rng(seed)) for seed in range(count)]
+    return [shape.init_member(np.random.default_rng(seed)) for seed in range(count)]
 
 
 def plain_forward(tensors, tower, observations, activation):
@@ -34,11 +34,8 @@ def plain_forward(tensors, tower, observations, activation):
     return hidden
 
 
-def padded(shape, observations):
-    members, rows, size = observations.shape
-    result = torch.zeros(members, pad_rows(rows), shape.padded_observation_size)
-    result[:, :rows, :size] = observations
-    return result
+def forward(network, observations):
+    return network.forward(network.prepare(observations.numpy()))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
@@ -46,7 +43,7 @@ def test_the_stack_computes_what_each_member_computes_by_itself(activation):
     shape = shape_of(activation=activation)
     members = draw(shape)
     observations = torch.randn(3, 6, 3, generator=torch.Generator().manual_seed(0))
-    outputs, values = StackedMLP(shape, members).forward(padded(shape, observations))
+    outputs, values = forward(StackedMLP(shape, members), observations)
     for index, tensors in enumerate(members):
         expected = plain_forward(tensors, "actor", observations[index], activation)
         torch.testing.assert_close(outputs[index, :6], expected, rtol=1e-5, atol=1e-6)
@@ -59,7 +56,7 @@ def test_the_gradient_is_that_of_autograd_on_each_member_by_itself():
     members = draw(shape)
     observations = torch.randn(3, 4, 3, generator=torch.Generator().manual_seed(0))
     network = StackedMLP(shape, members)
-    outputs, values = network.forward(padded(shape, observations))
+    outputs, values = forward(network, observations)
     loss = outputs[:, :4].square().sum() + values[:, :4].sin().sum() + network.log_std().exp().sum()
     network.backward(loss)
     for index, tensors in enumerate(members):
@@ -100,7 +97,7 @@ def test_what_is_written_is_read_back_bit_by_bit(observation_size, num_outputs, 
 def test_padding_stays_zero_under_gradients():
     shape = shape_of()
     network = StackedMLP(shape, [{name: np.ones_like(array) for name, array in draw(shape, 1)[0].items()}])
-    outputs, values = network.forward(padded(shape, torch.ones(1, 4, 3)))
+    outputs, values = forward(network, torch.ones(1, 4, 3))
     network.backward(outputs.sum() + values.sum() + network.log_std().sum())
     used = sum(np.count_nonzero(array) for array in network.read(0).values())
     assert int(network.flat.count_nonzero()) == used
@@ -109,7 +106,7 @@ def test_padding_stays_zero_under_gradients():
 
 
 def test_initial_weights_are_orthogonal_with_the_usual_gains():
-    tensors = init_member(shape_of(8, 4, (16, 16)), np.random.default_rng(0))
+    tensors = shape_of(8, 4, (16, 16)).init_member(np.random.default_rng(0))
     first = tensors["actor.0.weight"].astype(np.float64)
     np.testing.assert_allclose(first.T @ first, 2 * np.eye(8), atol=1e-5)
     head = tensors["actor.2.weight"].astype(np.float64)

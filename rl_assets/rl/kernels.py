@@ -1,0 +1,634 @@
+"""Compiled PPO for perceptrons: act, estimate advantages, learn; one member after another, each as if it were alone.
+
+Torch spends most of a small update between its operations. Here a whole update is one call: matrix products in
+blocks of registers (`_make_block`), everything else in plain loops that LLVM turns into vector instructions. The
+learner over autograd in `algorithms/ppo.py` says the same in a tenth of the lines; the tests hold the two together.
+
+Numbers stand in rows of samples; a layer's outputs are the vector lanes. Widths are padded to `LANES` with zeros,
+which stay zero. Every output element adds its products in the order of the inputs, so no result depends on how many
+rows there are or on the size of the blocks.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16
+"""Numbers in a vector; LLVM cuts it in two or four where registers are smaller."""
+
+TILE = 128
+"""Rows of a minibatch that pass through a network together: their activations stay in the first caches."""
+
+FAN_IN, FAN_OUT, WIDTH, WEIGHT, BIAS, OUTPUT, TRANSPOSED = range(7)
+"""Columns of a layer table: inputs, outputs, padded outputs, where weight and bias begin among the member's
+parameters, where the outputs of a tile begin among the activations, where the transposed weight begins."""
+
+CLIP, ENTROPY, VALUE, MAX_NORM, TARGET_KL, EPSILON, RATE = range(7)
+"""Columns of a member's coefficients."""
+
+MASKED_LOGIT = np.float32(-1e8)
+"""Logit of an action that the environment forbids: its probability is exactly 0, its product with it too."""
+
+_ZERO, _HALF, _ONE = np.float32(0), np.float32(0.5), np.float32(1)
+_BETA1, _BETA2 = np.float32(0.9), np.float32(0.999)
+_NORM_EPSILON = np.float32(1e-6)
+_HALF_LOG_TWO_PI = np.float32(0.5 * math.log(2 * math.pi))
+
+
+def compiled(function: Any) -> Any:
+    """Compile on first use and keep the machine code beside this file; arithmetic stays as it is written."""
+    return njit(cache=True, error_model="numpy")(function)
+
+
+def _make_block(rows: int, vectors: int) -> Any:
+    """Make `out[rows, lanes] = start[rows, lanes] + left[rows, depth] @ right[depth, lanes]` with registers for sums.
+
+    Addresses are in bytes, strides in numbers. A `start_row` of 0 adds one row, such as a bias, to all.
+    """
+    vector = ir.VectorType(ir.FloatType(), LANES)
+    word, number = ir.IntType(64), ir.FloatType()
+    first_lane = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+    @intrinsic
+    def block(typing: Any, out, out_row, start, start_row, left, left_row, left_column, right, right_row, depth):  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:  # noqa: ARG001
+            out, out_row, start, start_row, left, left_row, left_column, right, right_row, depth = args
+            fma = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f32"
+            )
+
+            def place(base: Any, stride: Any, index: Any, numbers: int = 0) -> Any:
+                distance = builder.add(builder.mul(stride, index), ir.Constant(word, numbers))
+                return builder.add(base, builder.mul(distance, ir.Constant(word, 4)))
+
+            def load(address: Any, kind: Any) -> Any:
+                loaded = builder.load(builder.inttoptr(address, kind.as_pointer()))
+                loaded.align = 4
+                return loaded
+
+            def spread(address: Any) -> Any:
+                nothing = ir.Constant(vector, ir.Undefined)
+                single = builder.insert_element(nothing, load(address, number), ir.Constant(ir.IntType(32), 0))
+                return builder.shuffle_vector(single, nothing, first_lane)
+
+            cells = [(row, lane) for row in range(rows) for lane in range(vectors)]
+            sums = {
+                (row, lane): cgutils.alloca_once_value(
+                    builder, load(place(start, start_row, ir.Constant(word, row), LANES * lane), vector)
+                )
+                for row, lane in cells
+            }
+            with cgutils.for_range(builder, depth) as loop:
+                rights = [load(place(right, right_row, loop.index, LANES * lane), vector) for lane in range(vectors)]
+                column = place(left, left_column, loop.index)
+                lefts = [spread(place(column, left_row, ir.Constant(word, row))) for row in range(rows)]
+                for row, lane in cells:
+                    total = builder.call(fma, [lefts[row], rights[lane], builder.load(sums[row, lane])])
+                    builder.store(total, sums[row, lane])
+            for row, lane in cells:
+                address = place(out, out_row, ir.Constant(word, row), LANES * lane)
+                stored = builder.store(builder.load(sums[row, lane]), builder.inttoptr(address, vector.as_pointer()))
+                stored.align = 4
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 10), generate
+
+    return block
+
+
+_block_8x2, _block_8x1 = _make_block(8, 2), _make_block(8, 1)
+_block_4x2, _block_4x1 = _make_block(4, 2), _make_block(4, 1)
+_block_1x2, _block_1x1 = _make_block(1, 2), _make_block(1, 1)
+
+
+@compiled
+def _multiply(out, start, start_row, left, left_row, left_column, rows, depth, right):
+    """`out = start + left @ right`; `left` is any address with two strides, so that it may be read transposed."""
+    width = out.shape[1]
+    out_at, right_at = out.ctypes.data, right.ctypes.data
+    lane = 0
+    while lane < width:
+        pair = width - lane >= 2 * LANES
+        row = 0
+        while row < rows:
+            at = out_at + 4 * (row * width + lane)
+            begin = start + 4 * (row * start_row + lane)
+            first = left + 4 * row * left_row
+            column = right_at + 4 * lane
+            if rows - row >= 8:
+                if pair:
+                    _block_8x2(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                else:
+                    _block_8x1(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                row += 8
+            elif rows - row >= 4:
+                if pair:
+                    _block_4x2(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                else:
+                    _block_4x1(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                row += 4
+            else:
+                if pair:
+                    _block_1x2(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                else:
+                    _block_1x1(at, width, begin, start_row, first, left_row, left_column, column, width, depth)
+                row += 1
+        lane += 2 * LANES if pair else LANES
+
+
+@compiled
+def _tanh(x):
+    """In place, to 3e-7: the rational function of Eigen's `generic_fast_tanh_float`. NaN stays NaN."""
+    for i in range(x.size):
+        v = x[i]
+        v = np.float32(7.90531110763549805) if v > np.float32(7.90531110763549805) else v
+        v = np.float32(-7.90531110763549805) if v < np.float32(-7.90531110763549805) else v
+        s = v * v
+        p = s * np.float32(-2.76076847742355e-16) + np.float32(2.00018790482477e-13)
+        p = s * p + np.float32(-8.60467152213735e-11)
+        p = s * p + np.float32(5.12229709037114e-08)
+        p = s * p + np.float32(1.48572235717979e-05)
+        p = s * p + np.float32(6.37261928875436e-04)
+        p = s * p + np.float32(4.89352455891786e-03)
+        q = s * np.float32(1.19825839466702e-06) + np.float32(1.18534705686654e-04)
+        q = s * q + np.float32(2.26843463243900e-03)
+        q = s * q + np.float32(4.89352518554385e-03)
+        x[i] = v * p / q
+
+
+@compiled
+def _relu(x):
+    """In place; NaN stays NaN."""
+    for i in range(x.size):
+        v = x[i]
+        x[i] = _ZERO if v < _ZERO else v
+
+
+@compiled
+def _exp(x):
+    """The exponential to 1e-7, the same bits on every machine; infinite where float32 ends. As in Cephes' `expf`."""
+    if x > np.float32(88.722):
+        return np.float32(np.inf)
+    if x < np.float32(-87.33):
+        return _ZERO
+    if x != x:
+        return x
+    whole = np.float32(math.floor(x * np.float32(1.44269504088896341) + _HALF))
+    r = x - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    half = np.int32(whole) >> 1  # two factors, as 2 ** 128 is no float32
+    scale = np.int32((half + 127) << 23).view(np.float32)
+    rest = np.int32((np.int32(whole) - half + 127) << 23).view(np.float32)
+    return (p * r * r + r + _ONE) * scale * rest
+
+
+@compiled
+def _log(x):
+    """The logarithm, rounded from double precision, which libraries compute alike."""
+    return np.float32(math.log(np.float64(x)))
+
+
+@compiled
+def forward(parameters, layers, is_tanh, inputs, activations):
+    """Compute one tower.
+
+    Args:
+        parameters: `[size]` float32 of one member.
+        layers: `[num_layers, 7]` int64 table of the tower.
+        is_tanh: between the layers; else rectified linear units.
+        inputs: `[rows, observation_size]` float32, at most `TILE` rows.
+        activations: scratch; keeps the outputs of every layer.
+
+    Returns:
+        `[rows, padded width]` outputs of the last layer, a view of the scratch.
+    """
+    rows, last = inputs.shape[0], layers.shape[0] - 1
+    x = inputs
+    for index in range(last + 1):
+        fan_in, width = layers[index, FAN_IN], layers[index, WIDTH]
+        weight = parameters[layers[index, WEIGHT] : layers[index, WEIGHT] + fan_in * width].reshape(fan_in, width)
+        bias = parameters[layers[index, BIAS] : layers[index, BIAS] + width]
+        out = activations[layers[index, OUTPUT] : layers[index, OUTPUT] + rows * width].reshape(rows, width)
+        _multiply(out, bias.ctypes.data, 0, x.ctypes.data, x.shape[1], 1, rows, fan_in, weight)
+        if index < last:
+            if is_tanh:
+                _tanh(out.ravel())
+            else:
+                _relu(out.ravel())
+        x = out
+    return x
+
+
+@compiled
+def _transpose(parameters, layers, transposed):
+    """Copy the weights of all layers but the first as `[outputs, padded inputs]`, for the way back."""
+    for index in range(1, layers.shape[0]):
+        fan_in, fan_out, width = layers[index, FAN_IN], layers[index, FAN_OUT], layers[index, WIDTH]
+        below = layers[index - 1, WIDTH]
+        weight = parameters[layers[index, WEIGHT] : layers[index, WEIGHT] + fan_in * width].reshape(fan_in, width)
+        target = transposed[layers[index, TRANSPOSED] : layers[index, TRANSPOSED] + fan_out * below]
+        target = target.reshape(fan_out, below)
+        for i in range(fan_in):
+            for o in range(fan_out):
+                target[o, i] = weight[i, o]
+
+
+@compiled
+def _backward(layers, transposed, is_tanh, inputs, activations, deltas, gradients):
+    """Add one tile's gradients; the last layer's part of `deltas` holds the loss's derivatives by its outputs."""
+    rows = inputs.shape[0]
+    for index in range(layers.shape[0] - 1, -1, -1):
+        fan_in, fan_out, width = layers[index, FAN_IN], layers[index, FAN_OUT], layers[index, WIDTH]
+        delta = deltas[layers[index, OUTPUT] : layers[index, OUTPUT] + rows * width].reshape(rows, width)
+        bias = gradients[layers[index, BIAS] : layers[index, BIAS] + width]
+        for row in range(rows):
+            bias += delta[row]
+        if index == 0:
+            below = inputs
+        else:
+            size = rows * layers[index - 1, WIDTH]
+            place = layers[index - 1, OUTPUT]
+            below = activations[place : place + size].reshape(rows, layers[index - 1, WIDTH])
+        weight = gradients[layers[index, WEIGHT] : layers[index, WEIGHT] + fan_in * width].reshape(fan_in, width)
+        _multiply(weight, weight.ctypes.data, width, below.ctypes.data, 1, below.shape[1], fan_in, rows, delta)
+        if index > 0:
+            size, place = below.size, layers[index - 1, OUTPUT]
+            back = deltas[place : place + size].reshape(rows, below.shape[1])
+            turned = transposed[layers[index, TRANSPOSED] : layers[index, TRANSPOSED] + fan_out * below.shape[1]]
+            zeros = np.zeros(below.shape[1], np.float32)
+            _multiply(
+                back, zeros.ctypes.data, 0, delta.ctypes.data, width, 1, rows, fan_out, turned.reshape(fan_out, -1)
+            )
+            h, d = below.ravel(), back.ravel()
+            if is_tanh:
+                for i in range(h.size):
+                    d[i] = d[i] * (_ONE - h[i] * h[i])
+            else:
+                for i in range(h.size):
+                    d[i] = d[i] if h[i] > _ZERO else _ZERO
+
+
+@compiled
+def _log_softmax(z, choices, mask):
+    """In place, for each choice by itself; `choices` holds the number of options of each."""
+    if mask.size:
+        for j in range(mask.size):
+            z[j] = z[j] if mask[j] else MASKED_LOGIT
+    start = 0
+    for n in choices:
+        highest = z[start]
+        for j in range(start + 1, start + n):
+            highest = z[j] if z[j] > highest else highest
+        total = _ZERO
+        for j in range(start, start + n):
+            total += _exp(z[j] - highest)
+        shift = _log(total)
+        for j in range(start, start + n):
+            z[j] = z[j] - highest - shift
+        start += n
+
+
+@compiled
+def _log_density(means, log_std, action):
+    """Of one action under independent normals."""
+    total = _ZERO
+    for j in range(action.size):
+        distance = (action[j] - means[j]) * _exp(-log_std[j])
+        total += -_HALF * distance * distance - log_std[j] - _HALF_LOG_TWO_PI
+    return total
+
+
+@compiled
+def act(parameters, towers, log_std_at, is_tanh, alive, observations, masks, noise, choices, scratch, actions, scores):
+    """Let every member act in its environments.
+
+    Args:
+        parameters: `[members, size]` float32.
+        towers: `[2, num_layers, 7]` int64, the tables of actor and critic.
+        log_std_at: where the log deviations stand among the parameters of a Gaussian policy.
+        is_tanh: see `forward`.
+        alive: `[members]` bool; the others' results are 0.
+        observations: `[members, num_envs, observation_size]` float32, scaled.
+        masks: `[members, num_envs, num_outputs]` bool, allowed actions; of size 0 where all are.
+        noise: `[members, num_envs, num_outputs]` float32 as the distribution draws it; of size 0: the most likely
+            action.
+        choices: `[num_choices]` int64 options of each choice; of size 0: Gaussian actions.
+        scratch: activations of a tile.
+        actions: `[members, num_envs, action_size]` float32, is filled.
+        scores: `[2, members, num_envs]` float32, is filled: log probabilities of the actions, and values; of size 0:
+            not asked for.
+    """
+    num_members, num_envs = observations.shape[:2]
+    num_outputs = towers[0, -1, FAN_OUT]
+    for member in range(num_members):
+        if not alive[member]:
+            actions[member] = _ZERO
+            if scores.size:
+                scores[:, member] = _ZERO
+            continue
+        own = parameters[member]
+        log_std = own[log_std_at : log_std_at + num_outputs]
+        for begin in range(0, num_envs, TILE):
+            inputs = observations[member, begin : begin + TILE]
+            outputs = forward(own, towers[0], is_tanh, inputs, scratch)
+            for row in range(inputs.shape[0]):
+                env = begin + row
+                z, action = outputs[row, :num_outputs], actions[member, env]
+                if choices.size:
+                    _log_softmax(z, choices, masks[member, env] if masks.size else masks[0, 0])
+                    score, start = _ZERO, 0
+                    for part in range(choices.size):
+                        best, highest = start, np.float32(-np.inf)
+                        for j in range(start, start + choices[part]):
+                            value = z[j] + noise[member, env, j] if noise.size else z[j]
+                            if value > highest:
+                                best, highest = j, value
+                        action[part] = np.float32(best - start)
+                        score += z[best]
+                        start += choices[part]
+                else:
+                    for j in range(num_outputs):
+                        action[j] = z[j] + _exp(log_std[j]) * noise[member, env, j] if noise.size else z[j]
+                    score = _log_density(z, log_std, action)
+                if scores.size:
+                    scores[0, member, env] = score
+            if scores.size:
+                outputs = forward(own, towers[1], is_tanh, inputs, scratch)
+                for row in range(inputs.shape[0]):
+                    scores[1, member, begin + row] = outputs[row, 0]
+
+
+@compiled
+def gae(rewards, values, terminated, truncated, valid, discount, trace_decay, advantages):
+    """Fill `advantages`; see `returns.gae`.
+
+    Args:
+        rewards: `[num_steps, members, num_envs]` float32, scaled.
+        values: `[num_steps + 1, members, num_envs]` float32.
+        terminated, truncated, valid: `[num_steps, members, num_envs]` bool.
+        discount: `[members]` float32.
+        trace_decay: `[members]` float32.
+        advantages: `[members, num_steps, num_envs]` float32.
+    """
+    num_steps, num_members, num_envs = rewards.shape
+    trace = np.zeros(num_envs, np.float32)
+    for member in range(num_members):
+        trace[:] = _ZERO
+        for step in range(num_steps - 1, -1, -1):
+            for env in range(num_envs):
+                if not valid[step, member, env]:
+                    trace[env] = _ZERO
+                else:
+                    error = rewards[step, member, env] - values[step, member, env]
+                    if not terminated[step, member, env]:
+                        error += discount[member] * values[step + 1, member, env]
+                        if not truncated[step, member, env]:
+                            error += discount[member] * trace_decay[member] * trace[env]
+                    trace[env] = error
+                advantages[member, step, env] = trace[env]
+
+
+@compiled
+def discounted_sums(rewards, ended, running, discount, sums):
+    """Fill `sums` and move `running` on; see `normalization.discounted_sums`."""
+    for step in range(rewards.shape[0]):
+        for env in range(rewards.shape[1]):
+            sums[step, env] = running[env] * discount + rewards[step, env]
+            running[env] = 0.0 if ended[step, env] else sums[step, env]
+
+
+@compiled
+def _policy_loss(z, log_std, actions, masks, columns, choices, coefficients, share, delta, slope, totals):
+    """Turn one tile's actor outputs into derivatives of the loss by them.
+
+    Args:
+        z: `[rows, width]` float32 outputs; logits become log probabilities.
+        columns: `[rows, 5]` float32: old log probability, advantage, return, old value, unused.
+        share: one over the minibatch's rows.
+        delta: `[rows, width]` float32, is filled.
+        slope: `[num_outputs]` float32, is added to: derivatives by the log deviations.
+        totals: `[6]` float64 sums of the metrics, in the order of `METRICS`.
+    """
+    num_outputs, clip = log_std.size, coefficients[CLIP]
+    for row in range(z.shape[0]):
+        own, action, out = z[row], actions[row], delta[row]
+        out[:] = _ZERO
+        entropy = _ZERO
+        if choices.size:
+            _log_softmax(own[:num_outputs], choices, masks[row] if masks.size else masks[0])
+            log_prob, start = _ZERO, 0
+            for part in range(choices.size):
+                log_prob += own[start + np.int64(action[part])]
+                start += choices[part]
+        else:
+            log_prob = _log_density(own[:num_outputs], log_std, action)
+        log_ratio = log_prob - columns[row, 0]
+        ratio, advantage = _exp(log_ratio), columns[row, 1]
+        bounded = min(max(ratio, _ONE - clip), _ONE + clip)
+        plain, clipped = -advantage * ratio, -advantage * bounded
+        pull = -advantage * ratio * share if plain >= clipped or bounded == ratio or ratio != ratio else _ZERO
+        if choices.size:
+            start = 0
+            for part in range(choices.size):
+                stop = start + choices[part]
+                own_entropy = _ZERO
+                for j in range(start, stop):
+                    out[j] = _exp(own[j])
+                    own_entropy -= out[j] * own[j]
+                for j in range(start, stop):
+                    chosen = _ONE if j - start == np.int64(action[part]) else _ZERO
+                    spread = coefficients[ENTROPY] * share * out[j] * (own[j] + own_entropy)
+                    out[j] = pull * (chosen - out[j]) + spread
+                    if masks.size and not masks[row, j]:
+                        out[j] = _ZERO
+                entropy += own_entropy
+                start = stop
+        else:
+            for j in range(num_outputs):
+                inverse = _exp(-log_std[j])
+                distance = (action[j] - own[j]) * inverse
+                out[j] = pull * distance * inverse
+                slope[j] += pull * (distance * distance - _ONE) - coefficients[ENTROPY] * share
+                entropy += log_std[j] + (_HALF + _HALF_LOG_TWO_PI)
+        totals[0] += plain if plain >= clipped or plain != plain else clipped
+        totals[2] += entropy
+        totals[3] += ratio - _ONE - log_ratio
+        totals[4] += abs(ratio - _ONE) > clip
+
+
+@compiled
+def _value_loss(outputs, columns, coefficients, clips, share, delta, totals):
+    """Turn one tile's critic outputs into derivatives of the loss by them."""
+    clip = coefficients[CLIP]
+    for row in range(outputs.shape[0]):
+        delta[row] = _ZERO
+        value, target, old = outputs[row, 0], columns[row, 2], columns[row, 3]
+        error = value - target
+        slope, loss = error, _HALF * error * error
+        if clips and abs(value - old) > clip:
+            other = old + (clip if value > old else -clip) - target
+            if other * other > error * error:
+                slope, loss = _ZERO, _HALF * other * other
+        delta[row, 0] = coefficients[VALUE] * share * slope
+        totals[1] += loss
+
+
+@compiled
+def _step(parameters, gradients, first, second, coefficients, count):
+    """Clip the gradient to its norm and take one step of Adam; return the norm before."""
+    lanes = np.zeros(LANES, np.float32)
+    for i in range(0, gradients.size, LANES):
+        for lane in range(LANES):
+            lanes[lane] += gradients[i + lane] * gradients[i + lane]
+    total = np.float64(0)
+    for lane in range(LANES):
+        total += np.float64(lanes[lane])
+    norm = np.float32(math.sqrt(total))
+    factor = min(coefficients[MAX_NORM] / (norm + _NORM_EPSILON), _ONE)
+    size = np.float32(np.float64(coefficients[RATE]) / (1.0 - 0.9**count))
+    correction = np.float32(1.0 / math.sqrt(1.0 - 0.999**count))
+    epsilon = coefficients[EPSILON]
+    for i in range(gradients.size):
+        g = gradients[i] * factor
+        m = first[i] * _BETA1 + g * (_ONE - _BETA1)
+        v = second[i] * _BETA2 + g * g * (_ONE - _BETA2)
+        first[i], second[i] = m, v
+        parameters[i] -= size * (m / (np.sqrt(v) * correction + epsilon))
+    return norm
+
+
+@compiled
+def _normalize(columns, count):
+    """Scale the advantages of a minibatch to zero mean and unit deviation."""
+    mean = np.float64(0)
+    for row in range(count):
+        mean += columns[row, 1]
+    mean /= max(count, 1)
+    square = np.float64(0)
+    for row in range(count):
+        square += (columns[row, 1] - mean) ** 2
+    deviation = math.sqrt(square / max(count - 1, 1)) + 1e-8
+    for row in range(count):
+        columns[row, 1] = np.float32((columns[row, 1] - mean) / deviation)
+
+
+@compiled
+def learn(
+    parameters,
+    gradients,
+    first,
+    second,
+    steps,
+    towers,
+    log_std_at,
+    is_tanh,
+    alive,
+    observations,
+    masks,
+    actions,
+    old,
+    order,
+    num_minibatches,
+    choices,
+    coefficients,
+    normalizes,
+    clips_value,
+    scratch,
+    transposed,
+    metrics,
+):
+    """Let every member learn from its batch: epochs of minibatches, each with one step of Adam.
+
+    Args:
+        parameters, gradients, first, second: `[members, size]` float32, with Adam's two moments.
+        steps: `[members]` int64 steps of Adam so far; counts on.
+        towers, log_std_at, is_tanh, alive, choices: see `act`.
+        observations: `[members, samples, observation_size]` float32, scaled.
+        masks: `[members, samples, num_outputs]` bool, or of size 0.
+        actions: `[members, samples, action_size]` float32.
+        old: `[members, samples, 5]` float32: log probability, advantage, return, value, and 1 where the sample counts.
+        order: `[members, epochs, samples]` int64 permutations.
+        num_minibatches: parts of an epoch.
+        coefficients: `[members, 7]` float32.
+        normalizes: scale the advantages in each minibatch.
+        clips_value: limit the critic's step.
+        scratch: `[2, ...]` float32 activations and their derivatives of a tile.
+        transposed: scratch for weights.
+        metrics: `[members, 6]` float64, is filled: means over the minibatches.
+    """
+    num_members, num_epochs, num_samples = order.shape
+    size = num_samples // num_minibatches
+    num_outputs = towers[0, -1, FAN_OUT]
+    x = np.empty((size, observations.shape[2]), np.float32)
+    a = np.empty((size, actions.shape[2]), np.float32)
+    allowed = np.empty((size if masks.size else 1, masks.shape[2]), np.bool_)
+    columns = np.empty((size, 5), np.float32)
+    totals = np.empty(6, np.float64)
+    for member in range(num_members):
+        metrics[member] = 0.0
+        if not alive[member]:
+            continue
+        own, gradient, coefficient = parameters[member], gradients[member], coefficients[member]
+        log_std = own[log_std_at : log_std_at + num_outputs]
+        slope = gradient[log_std_at : log_std_at + num_outputs]
+        rounds = 0
+        for epoch in range(num_epochs):
+            for part in range(num_minibatches):
+                count = 0
+                for sample in order[member, epoch, part * size : (part + 1) * size]:
+                    if old[member, sample, 4] > _ZERO:
+                        x[count] = observations[member, sample]
+                        a[count] = actions[member, sample]
+                        columns[count] = old[member, sample]
+                        if masks.size:
+                            allowed[count] = masks[member, sample]
+                        count += 1
+                if normalizes:
+                    _normalize(columns, count)
+                share = _ONE / np.float32(max(count, 1))
+                gradient[:] = _ZERO
+                totals[:] = 0.0
+                for tower in range(2):
+                    layers = towers[tower]
+                    _transpose(own, layers, transposed)
+                    place, width = layers[-1, OUTPUT], layers[-1, WIDTH]
+                    for begin in range(0, count, TILE):
+                        end = min(begin + TILE, count)
+                        tile = x[begin:end]
+                        outputs = forward(own, layers, is_tanh, tile, scratch[0])
+                        delta = scratch[1, place : place + (end - begin) * width].reshape(end - begin, width)
+                        if tower == 0:
+                            some = allowed[begin:end] if masks.size else allowed
+                            _policy_loss(
+                                outputs,
+                                log_std,
+                                a[begin:end],
+                                some if masks.size else allowed[:, :0],
+                                columns[begin:end],
+                                choices,
+                                coefficient,
+                                share,
+                                delta,
+                                slope,
+                                totals,
+                            )
+                        else:
+                            _value_loss(outputs, columns[begin:end], coefficient, clips_value, share, delta, totals)
+                        _backward(layers, transposed, is_tanh, tile, scratch[0], scratch[1], gradient)
+                steps[member] += 1
+                totals[:5] *= share
+                totals[5] = _step(own, gradient, first[member], second[member], coefficient, steps[member])
+                metrics[member] += totals
+                rounds += 1
+            if totals[3] > coefficient[TARGET_KL]:
+                break
+        metrics[member] /= rounds
