@@ -11,6 +11,7 @@ RlAssetsError
 │   └── UnknownPartition        nothing has that name
 ├── TrainingError
 │   ├── MemberDiverged          one member's numbers stopped being finite
+│   ├── NotEnoughMemory         one member's rollout and network do not fit into this machine
 │   └── EnvironmentFault        an environment pool or its worker died or misbehaved
 ├── StoreError
 │   ├── ObjectNotFound          the record points to bytes that are gone
@@ -79,6 +80,21 @@ class MemberDiverged(TrainingError):
             f"member '{self.member}' diverged in update {self.update}: {self.quantity} is {self.value}, expected "
             "finite "
             "numbers; lower its learning rate or max_grad_norm, or normalize its rewards"
+        )
+
+
+class NotEnoughMemory(TrainingError):
+    """One member's rollout, minibatch and network need more memory than this machine has to give."""
+
+    def __init__(self, member: str, needed: int, available: int) -> None:
+        super().__init__(member, needed, available)
+        self.member, self.needed, self.available = member, needed, available
+
+    def __str__(self) -> str:
+        return (
+            f"member '{self.member}' needs about {self.needed / 1e9:.1f} GB before update 0, and "
+            f"{self.available / 1e9:.1f} GB can be had: lower num_envs or num_steps, raise num_minibatches, choose a "
+            "smaller network, or give the machine more memory"
         )
 
 

@@ -73,7 +73,7 @@ class CellTraining:
                 facts[str(seed)] = earlier.facts["members"][str(seed)]
         for seed, member in members.items():
             files |= member_files(member)
-            facts[str(seed)] = {"env_steps": member.env_steps, "numerics": numerics_fingerprint()}
+            facts[str(seed)] = {"env_steps": member.env_steps, "numerics": numerics_fingerprint(member.backend)}
         return self._scope.publish(
             kind="trained_policy",
             files=files,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rl_assets.errors import TrainingError
+from rl_assets.rl.backend import Backend
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.policy import PolicySpec
 
@@ -40,6 +41,9 @@ class TrainedMember:
 
     population_size: int
     """Members trained together."""
+
+    backend: Backend
+    """What computed."""
 
     episodes: EpisodeRecords | None
     """Evaluation episodes, where evaluation was asked for."""

@@ -2,16 +2,18 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rl_assets.config.canonical import canonical_json
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.recipe import Recipe
-from rl_assets.errors import InvalidConfig
+from rl_assets.errors import InvalidConfig, NotEnoughMemory
+from rl_assets.rl.backend import choose_backend
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
+from rl_assets.rl.memory import available_memory
 from rl_assets.rl.policy import PolicySpec
 
 MAX_CHUNK_MEMBERS = 8
@@ -19,6 +21,15 @@ MAX_CHUNK_MEMBERS = 8
 
 MIN_PROCESS_STEPS = 150_000
 """Environment steps below which a further process costs more to start than it saves."""
+
+MEMORY_SHARE = 0.8
+"""Part of the free memory that a training may plan with."""
+
+POOL_STEP_S, VECTOR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 3e-4
+"""Seconds of one step of a whole pool, and of one environment that shows numbers or images; rough."""
+
+PRODUCTS_PER_S, IMAGE_PRODUCTS_PER_S = 2.5e10, 5e10
+"""Products of numbers that a core adds up per second in small networks and in convolutions; rough."""
 
 MEMBER_FIELDS = frozenset(
     {
@@ -92,10 +103,16 @@ class TrainingPlan:
     memory_bytes: int
     """Estimate of what the rollouts and networks of all processes take together, libraries aside."""
 
+    seconds: float
+    """Rough estimate of how long the training takes on two cores, evaluation aside."""
+
+    oversized: Mapping[int, NotEnoughMemory]
+    """Positions of members that fit into no process, and why; they are in no chunk."""
+
     @property
     def env_steps(self) -> int:
         """Environment steps of all members, reset steps included."""
-        return sum(self.env_steps_of(chunk) for chunk in self.chunks)
+        return sum(map(self.env_steps_of, self.chunks))
 
     def env_steps_of(self, chunk: Chunk) -> int:
         """Environment steps of one chunk's members, reset steps included."""
@@ -111,6 +128,8 @@ class TrainingPlan:
             "processes": self.num_processes,
             "env_steps": self.env_steps,
             "memory_mb": round(self.memory_bytes / 1e6, 1),
+            "seconds": round(self.seconds, 1),
+            "oversized": len(self.oversized),
         }
 
 
@@ -150,19 +169,36 @@ def plan_training(
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidConfig(f"member '{twice}' is asked for twice: name each recipe and seed once")
     spaces = spaces or describe_env(env)
+    needs = [_memory(spaces, member.recipe) for member in members]
+    free = available_memory()
+    budget = math.inf if free is None else free * MEMORY_SHARE
+    oversized = {
+        index: NotEnoughMemory(members[index].label, need, int(budget))
+        for index, need in enumerate(needs)
+        if need > budget
+    }
     groups: dict[bytes, list[int]] = {}
     for index, member in enumerate(members):
-        groups.setdefault(group_key(member.recipe), []).append(index)
-    useful = max(1, sum(_cost(member.recipe) for member in members) // MIN_PROCESS_STEPS)
-    processes = min(num_processes, useful)
+        if index not in oversized:
+            groups.setdefault(group_key(member.recipe), []).append(index)
+    fitting = [index for group in groups.values() for index in group]
+    useful = max(1, sum(_cost(members[index].recipe) for index in fitting) // MIN_PROCESS_STEPS)
+    largest = max((needs[index] for index in fitting), default=1)
+    processes = int(min(num_processes, useful, max(1, budget // largest)))
     chunks = [
         Chunk(group=number, members=part)
         for number, group in enumerate(groups.values())
-        for part in _cut(group, [members[index].hparam for index in group], math.ceil(processes / len(groups)))
+        for part in _cut(
+            group,
+            [members[index].hparam for index in group],
+            processes=math.ceil(processes / len(groups)),
+            room=int(min(MAX_CHUNK_MEMBERS, budget / processes // needs[group[0]])),
+        )
     ]
-    chunks.sort(key=lambda chunk: -sum(_cost(members[index].recipe) for index in chunk.members))
-    processes = min(processes, len(chunks))
-    sizes = sorted((_memory(spaces, [members[index] for index in chunk.members]) for chunk in chunks), reverse=True)
+    seconds = {chunk: _seconds(spaces, [members[index] for index in chunk.members]) for chunk in chunks}
+    chunks.sort(key=lambda chunk: -seconds[chunk])
+    processes = max(1, min(processes, len(chunks)))
+    sizes = sorted((sum(needs[index] for index in chunk.members) for chunk in chunks), reverse=True)
     return TrainingPlan(
         env=env,
         spaces=spaces,
@@ -171,6 +207,8 @@ def plan_training(
         num_groups=len(groups),
         num_processes=processes,
         memory_bytes=sum(sizes[:processes]),
+        seconds=_makespan([seconds[chunk] for chunk in chunks], processes),
+        oversized=oversized,
     )
 
 
@@ -191,39 +229,66 @@ def _cost(recipe: Recipe) -> int:
     return num_updates(recipe) * recipe.algorithm.batch_size
 
 
-def _cut(group: Sequence[int], hparams: Sequence[str], processes: int) -> list[tuple[int, ...]]:
-    """Cut a group into chunks for a number of processes.
+def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: int) -> list[tuple[int, ...]]:
+    """Cut a group into chunks of at most `room` members for a number of processes.
 
     Recipes stay whole, so that each is done as early as can be, unless there are fewer of them than processes or one
     alone is too large.
     """
-    count = math.ceil(len(group) / MAX_CHUNK_MEMBERS)
+    count = math.ceil(len(group) / room)
     count = min(len(group), math.ceil(count / processes) * processes)
     recipes: dict[str, list[int]] = {}
     for index, hparam in zip(group, hparams, strict=True):
         recipes.setdefault(hparam, []).append(index)
     largest = max(map(len, recipes.values()))
-    if len(recipes) < processes or largest > MAX_CHUNK_MEMBERS:
+    if len(recipes) < processes or largest > room:
         ordered = [index for own in recipes.values() for index in own]
         cuts = [len(ordered) * part // count for part in range(count + 1)]
         return [tuple(ordered[start:stop]) for start, stop in itertools.pairwise(cuts)]
-    room = max(largest, math.ceil(len(group) / count))
+    size = max(largest, math.ceil(len(group) / count))
     chunks: list[list[int]] = [[]]
     for own in recipes.values():
-        if len(chunks[-1]) + len(own) > room:
+        if len(chunks[-1]) + len(own) > size:
             chunks.append([])
         chunks[-1] += own
     return [tuple(chunk) for chunk in chunks if chunk]
 
 
-def _memory(spaces: EnvSpaces, members: Sequence[Member]) -> int:
-    recipe = members[0].recipe
+def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
+    """Bytes that one member takes: its rollout twice, once sorted by member; a minibatch; its parameters fourfold."""
     algorithm = recipe.algorithm
-    spec = PolicySpec.for_env(spaces, network=recipe.network, normalizes_observations=algorithm.normalize_observations)
-    item = 1 if spec.is_image else 4
-    seen = math.prod(spec.observation_shape) * item * (2 if spec.normalizes_observations else 1)
+    spec = _spec(spaces, recipe)
+    seen = math.prod(spec.observation_shape) * (1 if spec.is_image else 4 * (1 + spec.normalizes_observations))
     sample = seen + 4 * (2 * spec.distribution.num_outputs + 12)
-    # Rollout, the same sorted by member, and a minibatch with what the network keeps of it for the way back.
-    batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample
-    minibatch = algorithm.batch_size // algorithm.num_minibatches * (sample + 4 * spec.shape.activation_size)
-    return len(members) * (batch + minibatch + 4 * 4 * spec.shape.num_parameters)
+    batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample + 8 * algorithm.update_epochs * (
+        algorithm.batch_size
+    )
+    kept = spec.shape.activation_size * 4
+    rows = algorithm.batch_size // algorithm.num_minibatches
+    minibatch = rows * (sample + (kept if choose_backend(spec.shape) == "torch" else 0))
+    return batch + minibatch + 4 * 4 * spec.shape.num_parameters
+
+
+def _seconds(spaces: EnvSpaces, members: Sequence[Member]) -> float:
+    """Roughly how long a population trains: the pool's steps, the environments' own, and the networks' products."""
+    recipe = members[0].recipe
+    spec = _spec(spaces, recipe)
+    rate, env_step = (IMAGE_PRODUCTS_PER_S, IMAGE_STEP_S) if spec.is_image else (PRODUCTS_PER_S, VECTOR_STEP_S)
+    passes = 1 + 3 * recipe.algorithm.update_epochs
+    per_step = env_step + passes * spec.shape.num_products / rate
+    steps = _cost(recipe)
+    return steps / recipe.algorithm.num_envs * POOL_STEP_S + len(members) * steps * per_step
+
+
+def _makespan(durations: Sequence[float], processes: int) -> float:
+    """How long processes take for chunks that are handed out in order to whoever is free."""
+    busy = [0.0] * processes
+    for duration in durations:
+        busy[busy.index(min(busy))] += duration
+    return max(busy)
+
+
+def _spec(spaces: EnvSpaces, recipe: Recipe) -> PolicySpec:
+    return PolicySpec.for_env(
+        spaces, network=recipe.network, normalizes_observations=recipe.algorithm.normalize_observations
+    )

@@ -115,7 +115,7 @@ class PolicyStack:
         self.spec = spec
         self.num_members = len(members)
         self.distribution = spec.distribution
-        self.backend = backend or choose_backend(spec.shape)
+        self.backend: Backend = backend or choose_backend(spec.shape)
         self.actor_critics: ActorCritics = make_actor_critics(
             spec.shape, self.distribution, members, backend=self.backend
         )

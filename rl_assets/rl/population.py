@@ -165,6 +165,7 @@ class _Population:
                     wall_time_s=wall_time_s,
                     steps_per_s=steps_per_s,
                     population_size=len(self._members),
+                    backend=self._policies.backend,
                     episodes=None,
                 )
             )

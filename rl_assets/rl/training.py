@@ -39,9 +39,15 @@ def train(
         typed failure of the members it was training, and the others go on.
     """
     ledger = _Ledger(plan, on_progress)
+    if plan.oversized:
+        failures = [
+            MemberFailure(seed=plan.members[index].seed, error=error) for index, error in plan.oversized.items()
+        ]
+        yield from ledger.record(tuple(plan.oversized), list(failures))
     run = _run_here if plan.num_processes == 1 else _run_in_processes
     for chunk, results in run(plan, evaluation, ledger):
-        yield from ledger.record(chunk, results)
+        ledger.finish(chunk)
+        yield from ledger.record(chunk.members, results)
 
 
 def _run_here(
@@ -124,11 +130,14 @@ class _Ledger:
             self._returns[chunk] = report.mean_return
         self._tell()
 
-    def record(self, chunk: Chunk, results: _Results) -> list[RecipeOutcome]:
-        """Note a chunk's results and return the recipes that they complete."""
+    def finish(self, chunk: Chunk) -> None:
+        """Note that a chunk is done."""
         self._steps[chunk] = self._plan.env_steps_of(chunk)
         self._returns.pop(chunk, None)
-        self._results |= dict(zip(chunk.members, results, strict=True))
+
+    def record(self, members: tuple[int, ...], results: _Results) -> list[RecipeOutcome]:
+        """Note members' results and return the recipes that they complete."""
+        self._results |= dict(zip(members, results, strict=True))
         complete = [
             hparam for hparam, members in self._recipes.items() if all(index in self._results for index in members)
         ]

@@ -17,6 +17,8 @@ SOURCES = sorted((ROOT / "rl_assets").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}
 MAX_LINES = 450
+LONG_FILES = {"rl_assets/rl/kernels.py"}
+"""Compiled code is cached by the file it stands in: what it calls in another file could change unnoticed."""
 
 
 def relative(path: Path) -> str:
@@ -59,7 +61,7 @@ def test_every_module_is_named_for_what_it_holds() -> None:
 def test_no_file_is_too_long_to_read() -> None:
     files = [*SOURCES, *TESTS, ROOT / "definitions.py"]
     lengths = {relative(path): len(path.read_text().splitlines()) for path in files}
-    too_long = {name: length for name, length in lengths.items() if length > MAX_LINES}
+    too_long = {name: length for name, length in lengths.items() if length > MAX_LINES and name not in LONG_FILES}
     assert not too_long, f"more than {MAX_LINES} lines, split by idea: {too_long}"
 
 

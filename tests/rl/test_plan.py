@@ -74,7 +74,7 @@ def test_expensive_chunks_come_first(make_member):
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.integers(1, 4))
 def test_every_member_stands_in_exactly_one_chunk_of_limited_size(recipe_sizes, processes):
     hparams = [f"recipe-{number}" for number, size in enumerate(recipe_sizes) for _ in range(size)]
-    chunks = _cut(range(len(hparams)), hparams, processes)
+    chunks = _cut(range(len(hparams)), hparams, processes=processes, room=MAX_CHUNK_MEMBERS)
     assert sorted(index for chunk in chunks for index in chunk) == list(range(len(hparams)))
     assert max(map(len, chunks)) <= MAX_CHUNK_MEMBERS
 

@@ -72,6 +72,17 @@ class CNNShape:
         return sum(math.prod(shape) for shape in self.parameters.values())
 
     @property
+    def num_products(self) -> int:
+        """Products of numbers in which one sample passes through the network."""
+        height, width = self.observation_shape[:2] if self.is_channels_last else self.observation_shape[1:]
+        products = 0
+        for index, (_, kernel, stride) in enumerate(CONVOLUTIONS):
+            height, width = (height - kernel) // stride + 1, (width - kernel) // stride + 1
+            products += math.prod(self.parameters[f"encoder.{index}.weight"]) * height * width
+        rest = (f"encoder.{len(CONVOLUTIONS)}.weight", "actor.weight", "critic.weight")
+        return products + sum(math.prod(self.parameters[name]) for name in rest)
+
+    @property
     def activation_size(self) -> int:
         """Numbers that one sample leaves behind on its way through the network."""
         height, width = self.observation_shape[:2] if self.is_channels_last else self.observation_shape[1:]

@@ -83,6 +83,11 @@ class MLPShape:
         return actor + critic + (self.num_outputs if self.has_log_std else 0)
 
     @property
+    def num_products(self) -> int:
+        """Products of numbers in which one sample passes through both networks."""
+        return self.num_parameters
+
+    @property
     def activation_size(self) -> int:
         """Numbers that one sample leaves behind on its way through both networks."""
         return 2 * (self.observation_size + sum(outputs for _, outputs in self.layer_sizes))
