@@ -32,12 +32,18 @@ class FusedActorCritics:
         self.num_members = len(members)
         self.shape = shape
         choices = distribution.choices if isinstance(distribution, Categorical) else ()
-        self.choices = np.array(choices, np.int64)
-        self.towers, self.log_std_at, size = _lay_out(shape)
+        self.towers, self._log_std_at, size = _lay_out(shape)
         self.parameters = aligned_zeros((self.num_members, size))
         self.alive = np.ones(self.num_members, bool)
-        self.is_tanh = shape.network.activation == "tanh"
-        self.scratch = aligned_zeros((2, int(_scratch_size(self.towers))))
+        self.kernel = kernels.Networks(
+            parameters=self.parameters,
+            towers=self.towers,
+            log_std_at=self._log_std_at,
+            is_tanh=shape.network.activation == "tanh",
+            choices=np.array(choices, np.int64),
+            alive=self.alive,
+            scratch=aligned_zeros((2, int(_scratch_size(self.towers)))),
+        )
         self._action_size = distribution.action_size
         for index, tensors in enumerate(members):
             self._write(index, tensors)
@@ -72,20 +78,8 @@ class FusedActorCritics:
         self, observations: np.ndarray, noise: np.ndarray, masks: np.ndarray | None, scores: np.ndarray
     ) -> np.ndarray:
         actions = np.empty((*observations.shape[:2], self._action_size), np.float32)
-        kernels.act(
-            self.parameters,
-            self.towers,
-            self.log_std_at,
-            self.is_tanh,
-            self.alive,
-            np.ascontiguousarray(observations),
-            NO_MASKS if masks is None else masks,
-            noise,
-            self.choices,
-            self.scratch[0],
-            actions,
-            scores,
-        )
+        allowed = NO_MASKS if masks is None else masks
+        kernels.act(self.kernel, np.ascontiguousarray(observations), allowed, noise, actions, scores)
         return actions
 
     def _write(self, index: int, tensors: Mapping[str, np.ndarray]) -> None:
@@ -106,7 +100,7 @@ class FusedActorCritics:
                 views.append((f"{tower}.{index}.weight", block[:, :fan_out]))
                 views.append((f"{tower}.{index}.bias", row[bias : bias + fan_out]))
         if self.shape.has_log_std:
-            views.append(("actor.log_std", row[self.log_std_at : self.log_std_at + self.shape.num_outputs]))
+            views.append(("actor.log_std", row[self._log_std_at : self._log_std_at + self.shape.num_outputs]))
         return views
 
 
@@ -122,8 +116,10 @@ class FusedPPO:
     def __init__(self, actor_critics: FusedActorCritics, *, configs: Sequence[PPOConfig], seeds: Sequence[int]) -> None:
         self.config = configs[0]
         self._networks, self._seeds = actor_critics, seeds
-        self._gradients, self._first, self._second = (aligned_zeros(actor_critics.parameters.shape) for _ in range(3))
-        self.steps = np.zeros(len(configs), np.int64)
+        gradients, first, second = (aligned_zeros(actor_critics.parameters.shape) for _ in range(3))
+        self._adam = kernels.Adam(
+            gradients=gradients, first=first, second=second, steps=np.zeros(len(configs), np.int64)
+        )
         self._discount = np.array([config.discount for config in configs], np.float32)
         self._trace_decay = np.array([config.trace_decay for config in configs], np.float32)
         self._coefficients = np.array(
@@ -163,30 +159,24 @@ class FusedPPO:
         log_probs, valid = rollout.log_probs.swapaxes(0, 1), rollout.valid.swapaxes(0, 1)
         with np.errstate(invalid="ignore", over="ignore"):  # of members that rest
             parts = (log_probs, advantages, advantages + values, values, valid)
-        old = np.stack([part.reshape(networks.num_members, -1) for part in parts], axis=-1, dtype=np.float32)
+        columns = np.stack([part.reshape(networks.num_members, -1) for part in parts], axis=-1, dtype=np.float32)
+        experience = kernels.Experience(
+            observations=samples_of(rollout.observations[:-1]),
+            masks=NO_MASKS if rollout.masks is None else samples_of(rollout.masks),
+            actions=samples_of(rollout.actions),
+            columns=columns,
+            order=shuffled_samples(self._seeds, counter, num_epochs=config.update_epochs, num_samples=columns.shape[1]),
+        )
         self._coefficients[:, kernels.RATE] = learning_rates
         metrics = np.empty((networks.num_members, len(METRICS)), np.float64)
         kernels.learn(
-            networks.parameters,
-            self._gradients,
-            self._first,
-            self._second,
-            self.steps,
-            networks.towers,
-            networks.log_std_at,
-            networks.is_tanh,
-            networks.alive,
-            samples_of(rollout.observations[:-1]),
-            NO_MASKS if rollout.masks is None else samples_of(rollout.masks),
-            samples_of(rollout.actions),
-            old,
-            shuffled_samples(self._seeds, counter, num_epochs=config.update_epochs, num_samples=old.shape[1]),
-            config.num_minibatches,
-            networks.choices,
+            networks.kernel,
+            self._adam,
+            experience,
             self._coefficients,
+            config.num_minibatches,
             config.normalize_advantages,
             config.clip_value_loss,
-            networks.scratch,
             self._transposed,
             metrics,
         )
@@ -198,8 +188,8 @@ class FusedPPO:
 
     def optimizer_state(self, index: int) -> dict[str, np.ndarray]:
         """Copy out one member's steps and moments."""
-        state = {"steps": np.array(self.steps[index])}
-        for name, moments in (("exp_avg", self._first), ("exp_avg_sq", self._second)):
+        state = {"steps": np.array(self._adam.steps[index])}
+        for name, moments in (("exp_avg", self._adam.first), ("exp_avg_sq", self._adam.second)):
             own = self._networks.read(index, flat=moments)
             state |= {f"{name}.{parameter}": array for parameter, array in own.items()}
         return state

@@ -10,7 +10,7 @@ rows there are or on the size of the blocks.
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
@@ -307,26 +307,68 @@ def _log_density(means, log_std, action):
     return total
 
 
+class Networks(NamedTuple):
+    """Actors and critics of several members."""
+
+    parameters: Any
+    """`[members, size]` float32: actor, critic, log deviations of each."""
+    towers: Any
+    """`[2, num_layers, 7]` int64, the layer tables of actor and critic."""
+    log_std_at: int
+    """Where the log deviations of a Gaussian policy stand among the parameters."""
+    is_tanh: bool
+    """Between the layers; else rectified linear units."""
+    choices: Any
+    """`[num_choices]` int64 options of each choice; of size 0: Gaussian actions."""
+    alive: Any
+    """`[members]` bool; the others neither act nor learn."""
+    scratch: Any
+    """`[2, ...]` float32 for the activations of a tile and their derivatives."""
+
+
+class Experience(NamedTuple):
+    """What the members learn from."""
+
+    observations: Any
+    """`[members, samples, observation_size]` float32, scaled."""
+    masks: Any
+    """`[members, samples, num_outputs]` bool, allowed actions; of size 0 where all are."""
+    actions: Any
+    """`[members, samples, action_size]` float32."""
+    columns: Any
+    """`[members, samples, 5]` float32: old log probability, advantage, return, old value, 1 where the sample counts."""
+    order: Any
+    """`[members, epochs, samples]` int64 permutations."""
+
+
+class Adam(NamedTuple):
+    """What the optimizer keeps of the members."""
+
+    gradients: Any
+    """`[members, size]` float32."""
+    first: Any
+    """`[members, size]` float32 running mean of the gradients."""
+    second: Any
+    """`[members, size]` float32 running mean of their squares."""
+    steps: Any
+    """`[members]` int64 steps so far."""
+
+
 @compiled
-def act(parameters, towers, log_std_at, is_tanh, alive, observations, masks, noise, choices, scratch, actions, scores):
+def act(networks, observations, masks, noise, actions, scores):
     """Let every member act in its environments.
 
     Args:
-        parameters: `[members, size]` float32.
-        towers: `[2, num_layers, 7]` int64, the tables of actor and critic.
-        log_std_at: where the log deviations stand among the parameters of a Gaussian policy.
-        is_tanh: see `forward`.
-        alive: `[members]` bool; the others' results are 0.
+        networks: `Networks`.
         observations: `[members, num_envs, observation_size]` float32, scaled.
         masks: `[members, num_envs, num_outputs]` bool, allowed actions; of size 0 where all are.
         noise: `[members, num_envs, num_outputs]` float32 as the distribution draws it; of size 0: the most likely
             action.
-        choices: `[num_choices]` int64 options of each choice; of size 0: Gaussian actions.
-        scratch: activations of a tile.
         actions: `[members, num_envs, action_size]` float32, is filled.
         scores: `[2, members, num_envs]` float32, is filled: log probabilities of the actions, and values; of size 0:
             not asked for.
     """
+    parameters, towers, log_std_at, is_tanh, choices, alive, scratch = networks
     num_members, num_envs = observations.shape[:2]
     num_outputs = towers[0, -1, FAN_OUT]
     for member in range(num_members):
@@ -339,7 +381,7 @@ def act(parameters, towers, log_std_at, is_tanh, alive, observations, masks, noi
         log_std = own[log_std_at : log_std_at + num_outputs]
         for begin in range(0, num_envs, TILE):
             inputs = observations[member, begin : begin + TILE]
-            outputs = forward(own, towers[0], is_tanh, inputs, scratch)
+            outputs = forward(own, towers[0], is_tanh, inputs, scratch[0])
             for row in range(inputs.shape[0]):
                 env = begin + row
                 z, action = outputs[row, :num_outputs], actions[member, env]
@@ -362,7 +404,7 @@ def act(parameters, towers, log_std_at, is_tanh, alive, observations, masks, noi
                 if scores.size:
                     scores[0, member, env] = score
             if scores.size:
-                outputs = forward(own, towers[1], is_tanh, inputs, scratch)
+                outputs = forward(own, towers[1], is_tanh, inputs, scratch[0])
                 for row in range(inputs.shape[0]):
                     scores[1, member, begin + row] = outputs[row, 0]
 
@@ -522,49 +564,23 @@ def _normalize(columns, count):
 
 
 @compiled
-def learn(
-    parameters,
-    gradients,
-    first,
-    second,
-    steps,
-    towers,
-    log_std_at,
-    is_tanh,
-    alive,
-    observations,
-    masks,
-    actions,
-    old,
-    order,
-    num_minibatches,
-    choices,
-    coefficients,
-    normalizes,
-    clips_value,
-    scratch,
-    transposed,
-    metrics,
-):
+def learn(networks, adam, experience, coefficients, num_minibatches, normalizes, clips_value, transposed, metrics):
     """Let every member learn from its batch: epochs of minibatches, each with one step of Adam.
 
     Args:
-        parameters, gradients, first, second: `[members, size]` float32, with Adam's two moments.
-        steps: `[members]` int64 steps of Adam so far; counts on.
-        towers, log_std_at, is_tanh, alive, choices: see `act`.
-        observations: `[members, samples, observation_size]` float32, scaled.
-        masks: `[members, samples, num_outputs]` bool, or of size 0.
-        actions: `[members, samples, action_size]` float32.
-        old: `[members, samples, 5]` float32: log probability, advantage, return, value, and 1 where the sample counts.
-        order: `[members, epochs, samples]` int64 permutations.
-        num_minibatches: parts of an epoch.
+        networks: `Networks`; learning changes the parameters.
+        adam: `Adam`; counts on.
+        experience: `Experience`.
         coefficients: `[members, 7]` float32.
+        num_minibatches: parts of an epoch.
         normalizes: scale the advantages in each minibatch.
         clips_value: limit the critic's step.
-        scratch: `[2, ...]` float32 activations and their derivatives of a tile.
         transposed: scratch for weights.
         metrics: `[members, 6]` float64, is filled: means over the minibatches.
     """
+    parameters, towers, log_std_at, is_tanh, choices, alive, scratch = networks
+    observations, masks, actions, old, order = experience
+    gradients, first, second, steps = adam
     num_members, num_epochs, num_samples = order.shape
     size = num_samples // num_minibatches
     num_outputs = towers[0, -1, FAN_OUT]
