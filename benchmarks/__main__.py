@@ -45,6 +45,11 @@ def run(
             failed.append(name)
             console.print(f"{name}: could not be measured: {error}\n", style="red", markup=False)
             continue
+        except Exception:
+            failed.append(name)
+            console.print(f"{name}: could not be measured:", style="red")
+            console.print_exception()
+            continue
         took_s = time.perf_counter() - started_at
         for table in tables:
             console.print(table.for_screen())

@@ -31,7 +31,7 @@ QUIET = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
 
 def measure(*, quick: bool = False) -> list[Table]:
     """Let the bare training and the run of the graph take turns, on one installation in a temporary folder."""
-    rounds = 2 if quick else 5
+    rounds = 1 if quick else 5
     with tempfile.TemporaryDirectory() as folder, _installation(Path(folder)) as installation:
         launch_sweep(installation, make_sweep())
         plan = read_plan(installation)

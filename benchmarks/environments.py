@@ -112,14 +112,16 @@ class RawPool:
             self._actions = random.uniform(space.low, space.high, size=shape).astype(space.dtype)
         self._num_steps = num_steps
         self._pool.reset()
+        for actions in self._actions:
+            self._pool.step(actions)
 
     def measure(self) -> Measurement:
         """Step; the dummy steps in which the pool resets an environment are not counted."""
-        steps, was_done, started_at = 0, None, time.perf_counter()
+        num_ended, num_envs, started_at = 0, self._actions.shape[1], time.perf_counter()
         for step in range(self._num_steps):
             _, _, terminated, truncated, _ = self._pool.step(self._actions[step % RAW_ACTIONS])
-            steps += len(terminated) - (int(was_done.sum()) if was_done is not None else 0)
-            was_done = terminated | truncated
+            num_ended += int((terminated | truncated).sum())
+        steps = self._num_steps * num_envs - num_ended
         return Measurement(steps=steps, seconds=time.perf_counter() - started_at)
 
 

@@ -26,6 +26,9 @@ from benchmarks.errors import CannotMeasure
 ROOT = Path(__file__).parents[1]
 SAMPLING_INTERVAL_S = 0.1
 POLLING_INTERVAL_S = 0.01
+CALL_LIMIT_S = 600
+"""Seconds after which a side counts as stuck."""
+
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 """Every side computes on one thread; torch is told so again where it is imported."""
 
@@ -72,10 +75,13 @@ class Station:
         """Call a method of what was built, and wait for what it returns.
 
         Raises:
-            CannotMeasure: the call failed, or the process died; says how.
+            CannotMeasure: the call failed or did not come back, or the process died; says how.
         """
         try:
             self._connection.send((method, arguments))
+            if not self._connection.poll(CALL_LIMIT_S):
+                self._process.kill()
+                raise CannotMeasure(f"one side did not come back from '{method}' within {CALL_LIMIT_S} s")
             succeeded, result = self._connection.recv()
         except (EOFError, OSError) as error:
             self._process.join(timeout=5)
@@ -159,7 +165,7 @@ def run_programs(programs: Sequence[Sequence[str]], *, at_once: int) -> Programs
     waiting, running = list(reversed(programs)), list[tuple[subprocess.Popen[bytes], Any]]()
     started = time.perf_counter()
     peak = PeakMemory(os.getpid())
-    already = _peak_bytes(os.getpid()) / 1e6
+    already = peak.megabytes  # of the program that measures
     try:
         while waiting or running:
             while waiting and len(running) < at_once:

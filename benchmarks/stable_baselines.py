@@ -16,19 +16,6 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv,
 from benchmarks.layouts import LEARNING_RATE, Layout
 from benchmarks.processes import Measurement
 
-ZOO_CARTPOLE = {
-    "n_steps": 32,
-    "batch_size": 256,
-    "gae_lambda": 0.8,
-    "gamma": 0.98,
-    "n_epochs": 20,
-    "ent_coef": 0.0,
-}
-"""rl-baselines3-zoo, `hyperparams/ppo.yml`, `CartPole-v1`; its two schedules and its sizes stand below."""
-
-ZOO_LEARNING_RATE, ZOO_CLIP_RANGE = 1e-3, 0.2
-ZOO_NUM_ENVS, ZOO_TIMESTEPS = 8, 100_000
-
 
 def falling(start: float) -> Callable[[float], float]:
     """A schedule that falls linearly to zero."""
@@ -60,7 +47,7 @@ def make_envs(env_id: str, num_envs: int, *, subprocesses: bool = False, seed: i
 
 
 class Training:
-    """Trains one policy for some updates each time it is told to, going on where it was; the first time is one update.
+    """Trains one policy for some updates each time it is told to, going on where it was, after one that does not count.
 
     Args:
         env_id: Gymnasium's id.
@@ -105,34 +92,45 @@ class Training:
 
 
 class Solver:
-    """Trains one policy with the zoo's settings for CartPole-v1 until it passes its examination."""
+    """Trains one policy until it passes its examination.
 
-    def __init__(self) -> None:
+    Args:
+        total_timesteps: budget.
+        num_envs: stepped side by side.
+        scales_rewards: whether rewards are divided by the running deviation of the discounted return.
+        falls: whether the learning rate and the clip range fall linearly to zero.
+        settings: keyword arguments of `PPO`.
+    """
+
+    def __init__(
+        self, *, total_timesteps: int, num_envs: int, scales_rewards: bool, falls: bool, settings: dict[str, Any]
+    ) -> None:
         torch.set_num_threads(1)
+        self._total_timesteps, self._num_envs, self._scales_rewards = total_timesteps, num_envs, scales_rewards
+        scheduled = ("learning_rate", "clip_range") if falls else ()
+        self._settings = settings | {name: falling(settings[name]) for name in scheduled}
 
-    def solve(self, *, seed: int, total_timesteps: int = ZOO_TIMESTEPS) -> Any:
+    def solve(self, *, seed: int, total_timesteps: int | None = None) -> Any:
         """Train with a seed; environments and network are built while the clock runs.
 
         Args:
             seed: of the training.
-            total_timesteps: budget.
+            total_timesteps: another budget, to warm up with.
         """
         examiner = _Examiner(seed)
-        model = PPO(
-            "MlpPolicy",
-            make_envs("CartPole-v1", ZOO_NUM_ENVS, seed=seed),
-            **ZOO_CARTPOLE,
-            learning_rate=falling(ZOO_LEARNING_RATE),
-            clip_range=falling(ZOO_CLIP_RANGE),
-            device="cpu",
-            seed=seed,
-        )
-        model.learn(total_timesteps, callback=examiner)
+        envs = make_envs("CartPole-v1", self._num_envs, seed=seed)
+        if self._scales_rewards:
+            envs = VecNormalize(envs, norm_obs=False, gamma=self._settings["gamma"])
+        model = PPO("MlpPolicy", envs, **self._settings, device="cpu", seed=seed)
+        model.learn(total_timesteps or self._total_timesteps, callback=examiner)
         return examiner.result()
 
 
 class _Examiner(BaseCallback):
-    """Examines the policy after each interval with the clock stopped, and ends the training once it passes."""
+    """Examines the policy after each interval with the clock stopped, and ends the training once it passes.
+
+    The examination is imported here and not above: it brings our package, which the other benchmarks' side is without.
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__()

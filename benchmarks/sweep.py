@@ -19,7 +19,7 @@ PROGRAM = ("-m", "benchmarks.sweep_program")
 def measure(*, quick: bool = False) -> list[Table]:
     """Run the three ways in turn. Nothing warms up: starting is part of the work."""
     require(stable_baselines3="stable-baselines3", ale_py="ale-py")
-    rounds, num_rates, steps = (1, 4, 8_192) if quick else (2, NUM_RATES, TOTAL_TIMESTEPS)
+    rounds, num_rates, steps = (1, 2, 8_192) if quick else (2, NUM_RATES, TOTAL_TIMESTEPS)
     arguments = [str(num_rates), str(steps)]
     ways: dict[str, list[Sequence[str]]] = {
         "rl_assets, one sweep": [[*PROGRAM, "sweep", *arguments]],

@@ -10,17 +10,15 @@ Result = TypeVar("Result")
 
 
 def take_turns(ways: dict[str, Callable[[], Result]], *, rounds: int) -> dict[str, list[Result]]:
-    """Run each way in turn, round by round, after one round that does not count.
+    """Run each way in turn, round by round.
 
     Args:
         ways: name -> work.
-        rounds: that count.
+        rounds: of each.
 
     Returns:
         Name -> what each of its rounds returned.
     """
-    for work in ways.values():
-        work()
     results: dict[str, list[Result]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, work in ways.items():
@@ -38,7 +36,7 @@ def seconds(work: Callable[[], object]) -> float:
 def compare_seconds(
     title: str, ways: dict[str, Callable[[], object]], *, rounds: int
 ) -> tuple[Table, dict[str, list[float]]]:
-    """Time ways of doing the same work in turn.
+    """Time ways of doing the same work in turn, after one round that does not count.
 
     Args:
         title: of the table.
@@ -48,6 +46,8 @@ def compare_seconds(
     Returns:
         The table, and name -> seconds of each round.
     """
+    for work in ways.values():
+        work()
     found = take_turns({name: lambda work=work: seconds(work) for name, work in ways.items()}, rounds=rounds)
     first = next(iter(ways))
     rows = tuple((name, spread(own, digits=2), times(ratios(own, found[first]))) for name, own in found.items())
