@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-import ale_py
-import gymnasium
 import numpy as np
 import torch
 from stable_baselines3 import PPO
@@ -70,7 +69,7 @@ class Training:
     ) -> None:
         torch.set_num_threads(1)
         if is_atari:
-            gymnasium.register_envs(ale_py)
+            import_module("ale_py")  # registers its games with Gymnasium
             self._envs: VecEnv = VecFrameStack(make_atari_env(env_id, layout.num_envs, seed=0), n_stack=4)
         else:
             self._envs = make_envs(env_id, layout.num_envs, subprocesses=subprocesses)

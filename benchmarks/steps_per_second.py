@@ -36,7 +36,7 @@ ROUND_STEPS = 32_768
 
 def measure(*, quick: bool = False) -> list[Table]:
     """Find each side's best layout in one short look, then let the four take turns."""
-    require(stable_baselines3="stable-baselines3", ale_py="ale-py")
+    require(stable_baselines3="stable-baselines3")
     rounds, steps = (2, 8_192) if quick else (5, ROUND_STEPS)
     tried, processes = (TRIED[:3:2], ()) if quick else (TRIED, TRIED_IN_PROCESSES)
     our_looks = {layout: _look("ours", layout, steps, False) for layout in tried}

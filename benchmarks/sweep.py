@@ -18,7 +18,7 @@ PROGRAM = ("-m", "benchmarks.sweep_program")
 
 def measure(*, quick: bool = False) -> list[Table]:
     """Run the three ways in turn. Nothing warms up: starting is part of the work."""
-    require(stable_baselines3="stable-baselines3", ale_py="ale-py")
+    require(stable_baselines3="stable-baselines3")
     rounds, num_rates, steps = (1, 2, 8_192) if quick else (2, NUM_RATES, TOTAL_TIMESTEPS)
     arguments = [str(num_rates), str(steps)]
     ways: dict[str, list[Sequence[str]]] = {

@@ -67,7 +67,7 @@ TIMESTEPS = 100_000
 
 def measure(*, quick: bool = False) -> list[Table]:
     """Train each seed on one side, then on the other."""
-    require(stable_baselines3="stable-baselines3", ale_py="ale-py")
+    require(stable_baselines3="stable-baselines3")
     seeds = SEEDS[:1] if quick else SEEDS
     with (
         Station("benchmarks.ours:Solver", total_timesteps=TIMESTEPS, algorithm=OURS) as ours,
