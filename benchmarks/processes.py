@@ -60,7 +60,8 @@ class Station:
     def __init__(self, build: str, **settings: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, build, settings))
+        self._output = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed in close)
+        self._process = context.Process(target=_serve, args=(theirs, self._output.name, build, settings))
         previous = {name: os.environ.get(name) for name in ONE_THREAD}
         os.environ |= ONE_THREAD
         try:
@@ -85,7 +86,10 @@ class Station:
             succeeded, result = self._connection.recv()
         except (EOFError, OSError) as error:
             self._process.join(timeout=5)
-            raise CannotMeasure(f"the process of one side ended with status {self._process.exitcode}") from error
+            wrote = Path(self._output.name).read_bytes()[-2000:].decode(errors="replace")
+            raise CannotMeasure(
+                f"the process of one side ended with status {self._process.exitcode}:\n{wrote}"
+            ) from error
         if not succeeded:
             raise CannotMeasure(f"one side failed:\n{result}")
         return result
@@ -105,6 +109,7 @@ class Station:
             self._process.terminate()
             self._process.join()
         self._connection.close()
+        self._output.close()
 
     def __enter__(self) -> "Station":
         return self
@@ -197,8 +202,11 @@ def run_programs(programs: Sequence[Sequence[str]], *, at_once: int) -> Programs
             output.close()
 
 
-def _serve(connection: Connection, build: str, settings: dict[str, Any]) -> None:
-    """Build once, then answer calls; an error is an answer too."""
+def _serve(connection: Connection, output: str, build: str, settings: dict[str, Any]) -> None:
+    """Build once, then answer calls; an error is an answer too. What libraries write goes to a file."""
+    with open(output, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
     built: Any = None
     while (request := connection.recv()) is not None:
         method, arguments = request
