@@ -1,12 +1,16 @@
 """What the asset graph adds to training and evaluating sixteen partitions in one in-process run, imports aside."""
 
+import dataclasses
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 
-from benchmarks.timing import compare
+from benchmarks.report import Table, spread
+from benchmarks.timing import compare_seconds
 from rl_assets.api.drive import execute
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
@@ -23,6 +27,22 @@ from rl_assets.store.objects import ObjectStore
 ROOT = Path(__file__).parents[1]
 ENV = "CartPole-v1"
 QUIET = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+
+
+def measure(*, quick: bool = False) -> list[Table]:
+    """Let the bare training and the run of the graph take turns, on one installation in a temporary folder."""
+    rounds = 1 if quick else 5
+    with tempfile.TemporaryDirectory() as folder, _installation(Path(folder)) as installation:
+        launch_sweep(installation, make_sweep())
+        plan = read_plan(installation)
+        table, seconds = compare_seconds(
+            "16 partitions trained and evaluated in one process",
+            {"without Dagster": lambda: run_bare(plan), "as a Dagster run": lambda: run_graph(installation)},
+            rounds=rounds,
+        )
+    bare, graph = seconds.values()
+    added = [whole - part for whole, part in zip(graph, bare, strict=True)]
+    return [dataclasses.replace(table, rows=(*table.rows, ("the graph adds", spread(added, digits=2), "")))]
 
 
 def make_sweep() -> SweepConfig:
@@ -82,17 +102,11 @@ def run_graph(installation: Installation) -> None:
     assert result.success, "the run failed: nothing to measure"
 
 
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        state, database = Path(folder) / "state", Path(folder) / "instance"
-        database.mkdir()
-        home = Home(root=ROOT, state=state, store_url=str(state / "store"))
-        with dg.DagsterInstance.local_temp(str(database), overrides=QUIET) as instance:
-            installation = Installation(home=home, instance=instance, definitions=build_definitions(home))
-            launch_sweep(installation, make_sweep())
-            plan = read_plan(installation)
-            medians = compare(
-                "16 partitions trained and evaluated in one process",
-                {"without Dagster": lambda: run_bare(plan), "as a Dagster run": lambda: run_graph(installation)},
-            )
-            print(f"the graph adds {medians['as a Dagster run'] - medians['without Dagster']:.2f} s")
+@contextmanager
+def _installation(folder: Path) -> Iterator[Installation]:
+    """An installation whose instance and state vanish with the folder."""
+    state, database = folder / "state", folder / "instance"
+    database.mkdir()
+    home = Home(root=ROOT, state=state, store_url=str(state / "store"))
+    with dg.DagsterInstance.local_temp(str(database), overrides=QUIET) as instance:
+        yield Installation(home=home, instance=instance, definitions=build_definitions(home))

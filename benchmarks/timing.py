@@ -1,13 +1,29 @@
-"""Runs two ways of doing the same work in turn and tells medians and ratios: one time alone says little."""
+"""Ways of doing the same work take turns, and their rounds are compared one by one: one time alone says little."""
 
-import platform
-import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TypeVar
 
-from rich.console import Console
-from rich.table import Table
+from benchmarks.report import Table, ratios, spread, times
+
+Result = TypeVar("Result")
+
+
+def take_turns(ways: dict[str, Callable[[], Result]], *, rounds: int) -> dict[str, list[Result]]:
+    """Run each way in turn, round by round.
+
+    Args:
+        ways: name -> work.
+        rounds: of each.
+
+    Returns:
+        Name -> what each of its rounds returned.
+    """
+    results: dict[str, list[Result]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, work in ways.items():
+            results[name].append(work())
+    return results
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -17,8 +33,10 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def compare(title: str, ways: dict[str, Callable[[], object]], *, rounds: int = 5) -> dict[str, float]:
-    """Run each way in turn, round by round after one round that does not count, and print a table.
+def compare_seconds(
+    title: str, ways: dict[str, Callable[[], object]], *, rounds: int
+) -> tuple[Table, dict[str, list[float]]]:
+    """Time ways of doing the same work in turn, after one round that does not count.
 
     Args:
         title: of the table.
@@ -26,26 +44,11 @@ def compare(title: str, ways: dict[str, Callable[[], object]], *, rounds: int = 
         rounds: that count.
 
     Returns:
-        Name -> median seconds.
+        The table, and name -> seconds of each round.
     """
     for work in ways.values():
         work()
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, work in ways.items():
-            times[name].append(seconds(work))
+    found = take_turns({name: lambda work=work: seconds(work) for name, work in ways.items()}, rounds=rounds)
     first = next(iter(ways))
-    table = Table(title=f"{title} ({_machine()}, {rounds} rounds)", title_justify="left")
-    for name in ("", "median s", "min s", "max s", f"times {first}"):
-        table.add_column(name, justify="right" if name else "left")
-    for name, own in times.items():
-        ratio = statistics.median(mine / base for mine, base in zip(own, times[first], strict=True))
-        table.add_row(name, f"{statistics.median(own):.2f}", f"{min(own):.2f}", f"{max(own):.2f}", f"{ratio:.2f}")
-    Console().print(table)
-    return {name: statistics.median(own) for name, own in times.items()}
-
-
-def _machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(models)} x {models[0]}" if models else platform.processor() or platform.machine()
+    rows = tuple((name, spread(own, digits=2), times(ratios(own, found[first]))) for name, own in found.items())
+    return Table(title=f"{title}, rounds: {rounds}", columns=("", "seconds", f"against {first}"), rows=rows), found

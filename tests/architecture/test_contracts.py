@@ -78,7 +78,7 @@ def test_every_imported_distribution_is_declared(paths: list[Path], extras: list
         requirements += PROJECT["project"]["optional-dependencies"][extra]
     declared = {canonical(re.split(r"[^\w.-]", requirement)[0]) for requirement in requirements}
     providers = packages_distributions()
-    ours = {"rl_assets", "definitions", "tests"} | sys.stdlib_module_names
+    ours = {"rl_assets", "definitions", "tests", "benchmarks"} | sys.stdlib_module_names
     undeclared = {
         f"{relative(path)}: {name}"
         for path in paths
