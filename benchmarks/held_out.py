@@ -46,7 +46,7 @@ def held_out_return(act: Callable[[np.ndarray], np.ndarray], *, seed: int) -> fl
     seeds = env_seeds(purpose=Purpose.AUDIT, env_key=env_key(ENV), member_seed=seed, num_envs=NUM_EPISODES)
     returns, running = np.zeros(NUM_EPISODES), np.ones(NUM_EPISODES, bool)
     with EnvironmentPool(ENV, spaces=describe_env(ENV), seeds=seeds) as pool:
-        observations = pool.reset()
+        observations = pool.reset().observations
         while running.any():
             batch = pool.step(act(observations))
             observations = batch.observations

@@ -13,7 +13,7 @@ from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.outcomes import Progress, TrainedMember
 from rl_assets.rl.plan import Member, plan_training
 from rl_assets.rl.policy import Policy
-from rl_assets.rl.population import _Population, single_thread
+from rl_assets.rl.population import Population, single_thread
 from rl_assets.rl.training import train
 
 DATASET = "c-0000000000.d1"
@@ -99,16 +99,14 @@ class Solver:
         recipe = self._recipe.model_copy(update={"total_timesteps": total_timesteps or self._recipe.total_timesteps})
         member = Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed)
         batch_size, score = recipe.algorithm.batch_size, float("-inf")
-        with single_thread():
-            seconds, started_at = 0.0, time.perf_counter()
-            population = _Population(ENV, self._spaces, [member])
+        seconds, started_at = 0.0, time.perf_counter()
+        with single_thread(), Population(ENV, self._spaces, [member]) as population:
             while population.update < population.num_updates and score < SOLVED_AT:
                 population.advance()
                 is_last = population.update == population.num_updates
                 if population.update * batch_size % INTERVAL_STEPS == 0 or is_last:
                     seconds += time.perf_counter() - started_at
-                    policy = Policy(population._spec, population._policies.read(0))
+                    policy = Policy(population.spec, population.read(0))
                     score = held_out_return(policy.act, seed=seed)
                     started_at = time.perf_counter()
-            population.close()
         return Solved(seconds=seconds, env_steps=population.update * batch_size, mean_return=score)

@@ -55,13 +55,9 @@ def train_population(
         EnvironmentFault: the pool failed.
     """
     started = time.perf_counter()
-    with single_thread():
-        population = _Population(env, spaces, members)
-        try:
-            while population.update < population.num_updates and not all(population.failures):
-                on_update(population.advance())
-        finally:
-            population.close()
+    with single_thread(), Population(env, spaces, members) as population:
+        while population.update < population.num_updates and not all(population.failures):
+            on_update(population.advance())
         return population.results(time.perf_counter() - started)
 
 
@@ -76,8 +72,15 @@ def single_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Population:
-    """A population between two updates."""
+class Population:
+    """A population between two updates; leaving its block releases the environments.
+
+    Attributes:
+        update: updates done.
+        num_updates: updates that the budget takes.
+        failures: why each member rests; None for those that go on.
+        spec: how to act with the members' tensors.
+    """
 
     def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member]) -> None:
         recipe = members[0].recipe
@@ -85,17 +88,17 @@ class _Population:
         self._updates_per_segment = updates_per_segment(recipe)
         self.num_updates, self.update = num_updates(recipe), 0
         self.failures: list[MemberDiverged | None] = [None] * len(members)
-        self._spec = PolicySpec.for_env(
+        self.spec = PolicySpec.for_env(
             spaces,
             network=recipe.network,
             normalizes_observations=self._config.normalize_observations,
             squashes_actions=self._config.squash_actions,
         )
-        size = self._spec.observation_shape
+        size = self.spec.observation_shape
         unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
         streams = [member_stream(member_seed=member.seed, role="parameters") for member in members]
-        shape = self._spec.shape
-        self._policies = PolicyStack(self._spec, [shape.init_member(stream) | unscaled for stream in streams])
+        shape = self.spec.shape
+        self._policies = PolicyStack(self.spec, [shape.init_member(stream) | unscaled for stream in streams])
         self._learner = make_learner(
             self._policies,
             configs=[member.recipe.algorithm for member in members],
@@ -157,7 +160,7 @@ class _Population:
             results.append(
                 TrainedMember(
                     seed=member.seed,
-                    spec=self._spec,
+                    spec=self.spec,
                     tensors=self._policies.read(index),
                     optimizer_state=self._optimizer_state(index),
                     history={name: np.array([row[name] for row in rows]) for name in rows[0]},
@@ -171,13 +174,23 @@ class _Population:
             )
         return results
 
-    def close(self) -> None:
-        """Release the environments."""
+    def read(self, index: int) -> dict[str, np.ndarray]:
+        """Copy out one member's tensors as they are now: all that acting as it does needs."""
+        return self._policies.read(index)
+
+    def __enter__(self) -> "Population":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._close_pool()
+
+    def _close_pool(self) -> None:
         if self._pool is not None:
             self._pool.close()
+            self._pool = None
 
     def _start_segment(self) -> None:
-        self.close()
+        self._close_pool()
         segment = self.update // self._updates_per_segment
         key, num_envs = env_key(self._env), self._config.num_envs
         seeds = [
@@ -218,7 +231,7 @@ class _Population:
 
     def _normalize_observations(self) -> None:
         """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
-        if not self._spec.normalizes_observations:
+        if not self.spec.normalizes_observations:
             return
         for index, failure in enumerate(self.failures):
             if failure is not None:
@@ -250,7 +263,7 @@ class _Population:
 
     def _optimizer_state(self, index: int) -> dict[str, np.ndarray]:
         state = self._learner.optimizer_state(index)
-        if self._spec.normalizes_observations:
+        if self.spec.normalizes_observations:
             state |= {f"observations.{name}": array for name, array in self._moments[index].to_arrays().items()}
         if self._config.normalize_rewards:
             state |= {f"returns.{name}": array for name, array in self._scalers[index].moments.to_arrays().items()}
