@@ -7,7 +7,7 @@ with open_installation() as installation:
                                             client="acme", project="balance"))
 """
 
-from rl_assets.api.datasets import add_dataset, list_datasets
+from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.queries import champion, client_lineage, leaderboard, trace_champion
 from rl_assets.api.serving import audit_champion, load_champions
@@ -20,6 +20,7 @@ __all__ = [
     "audit_champion",
     "champion",
     "client_lineage",
+    "dataset_versions",
     "leaderboard",
     "list_datasets",
     "load_champions",

@@ -27,7 +27,7 @@ def run_demo() -> None:
         config = read_sweep_file(installation.home.sweeps_folder / SWEEP_FILE)
         assert isinstance(config.dataset, DatasetDeclaration), "the demo's sweep declares its client"
         console.rule("a client's dataset")
-        recording = record_transitions(installation.home.state / "demo")
+        recording = record_transitions(installation.home.demo_folder)
         dataset = api.add_dataset(installation, **config.dataset.model_dump(), path=recording)
         console.print(
             f"{dataset.partition}: {dataset.metadata['size_bytes']} bytes, data version {dataset.data_version[:12]}"
