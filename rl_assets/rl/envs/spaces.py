@@ -10,6 +10,7 @@ from rl_assets.errors import UnsupportedEnvironment
 from rl_assets.rl.envs.library import without_box_warnings
 
 UNLIMITED_EPISODE_STEPS = 2**31 - 1
+CHOOSE_ANOTHER = "choose another environment, such as CartPole-v1, LunarLander-v3 or HalfCheetah-v4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +124,8 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
     players = int(spec.config.max_num_players)
     if players != 1:
         raise UnsupportedEnvironment(
-            f"env '{env_id}' is a game for {players} players: this version trains single-player environments only"
+            f"env '{env_id}' is a game for {players} players: this version trains single-player environments only; "
+            f"{CHOOSE_ANOTHER}"
         )
     with without_box_warnings():
         observation, actions = spec.observation_space, spec.action_space
@@ -131,12 +133,15 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
     if kind == "Dict":
         names = ", ".join(str(name) for name in observation.spaces)
         raise UnsupportedEnvironment(
-            f"env '{env_id}' shows several observations ({names}): this version expects one flat vector of numbers"
+            f"env '{env_id}' shows several observations ({names}): this version expects one flat vector of numbers; "
+            f"{CHOOSE_ANOTHER}"
         )
     if kind != "Box" or len(observation.shape) != 1:
         are_images = kind == "Box" and observation.dtype == np.uint8
         what = f"images {observation.shape}" if are_images else f"observations {observation}"
-        raise UnsupportedEnvironment(f"env '{env_id}' shows {what}: this version expects one flat vector of numbers")
+        raise UnsupportedEnvironment(
+            f"env '{env_id}' shows {what}: this version expects one flat vector of numbers; {CHOOSE_ANOTHER}"
+        )
     steps = int(spec.config.max_episode_steps)
     return EnvSpaces(
         observation_shape=tuple(int(n) for n in observation.shape),
@@ -151,11 +156,14 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
 def _read_actions(space: Any, *, env_id: str) -> ActionSpace:
     if type(space).__name__ == "Discrete":
         if int(space.start) != 0:
-            raise UnsupportedEnvironment(f"env '{env_id}' numbers its actions from {space.start}: expected 0")
+            raise UnsupportedEnvironment(
+                f"env '{env_id}' numbers its actions from {space.start}: expected 0; {CHOOSE_ANOTHER}"
+            )
         return DiscreteActions(n=int(space.n))
     if type(space).__name__ != "Box" or len(space.shape) != 1 or not np.issubdtype(space.dtype, np.floating):
         raise UnsupportedEnvironment(
-            f"env '{env_id}' takes actions {space}: expected one choice (Discrete) or one vector of floats (Box)"
+            f"env '{env_id}' takes actions {space}: expected one choice (Discrete) or one vector of floats (Box); "
+            f"{CHOOSE_ANOTHER}"
         )
     return BoxActions(low=tuple(map(float, space.low)), high=tuple(map(float, space.high)))
 
