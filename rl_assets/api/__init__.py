@@ -9,9 +9,10 @@ with open_installation() as installation:
 
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.installation import Installation, open_installation
-from rl_assets.api.queries import champion, client_lineage, leaderboard, trace_champion
+from rl_assets.api.outcome import SweepOutcome
+from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
 from rl_assets.api.serving import audit_champion, load_champions
-from rl_assets.api.sweeps import SweepOutcome, run_sweep, sweep
+from rl_assets.api.sweeps import run_sweep, sweep
 
 __all__ = [
     "Installation",
@@ -21,6 +22,7 @@ __all__ = [
     "champion",
     "client_lineage",
     "dataset_versions",
+    "gate_decisions",
     "leaderboard",
     "list_datasets",
     "load_champions",

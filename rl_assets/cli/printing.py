@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_assets.api.sweeps import SweepOutcome
+from rl_assets.api.outcome import SweepOutcome
 from rl_assets.config.fields import TITLES, field_rows
 from rl_assets.reports.numbers import count_of
 from rl_assets.reports.recipe_styles import recipe_labels
@@ -52,12 +52,20 @@ def print_champion(answer: Mapping[str, Any]) -> None:
 
 
 def print_outcome(outcome: SweepOutcome) -> None:
-    """What finished, what failed, and each environment's verdict."""
-    console.print(f"sweep '{outcome.sweep}': {len(outcome.finished)} partitions finished, {len(outcome.failed)} failed")
+    """What finished, failed or was there already, each environment's verdict with its reasons, and the report."""
+    finished = count_of(len(outcome.finished), "partition")
+    _tell(f"sweep '{outcome.sweep}': {finished} finished, {len(outcome.failed)} failed")
+    if outcome.num_reused:
+        were = "was" if outcome.num_trainings == 1 else "were"
+        _tell(f"  {outcome.num_reused} of {count_of(outcome.num_trainings, 'training')} {were} there already")
     for key in outcome.failed:
-        console.print(f"  failed: {key}", highlight=False)
+        _tell(f"  failed: {key}")
     for env, verdict in outcome.verdicts.items():
-        console.print(f"  {env}: {verdict or 'no verdict'}")
+        _tell(f"  {env}: {verdict or 'no verdict'}")
+        for reason in outcome.reasons[env]:
+            _tell(f"    {reason}")
+    if outcome.report is not None:
+        _tell(f"  report: {outcome.report}")
 
 
 def print_client_lineage(answer: Mapping[str, Sequence[Any]]) -> None:
@@ -126,6 +134,11 @@ def print_fields() -> None:
         for row in field_rows(model):
             table.add_row(row.name, row.expects, row.default, row.meaning)
         console.print(table)
+
+
+def _tell(text: str) -> None:
+    """Print a line as it is, however long: a terminal wraps it, and a path or key can be copied whole."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(title: str) -> Table:

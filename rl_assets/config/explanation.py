@@ -217,8 +217,9 @@ class _Finding:
         if field.examples:
             return field.examples[0]
         default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
-        is_item = self._is_inside and isinstance(default, list | tuple) and default
-        return default[0] if is_item else default
+        if self._is_inside and isinstance(default, list | tuple) and default:
+            return default[0]
+        return default
 
     @property
     def _is_inside(self) -> bool:

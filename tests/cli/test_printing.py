@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from rl_assets.api.outcome import SweepOutcome
 from rl_assets.cli import printing
 from rl_assets.config.sweep import SweepConfig, plan_sweep
 
@@ -73,3 +74,26 @@ def test_the_schema_shows_types_bounds_and_defaults_also_of_hyper_parameters(ter
     assert "num_minibatches a whole number from 4" in text
     assert "learning_rate a number above 0 0.001 Adam's step size" in text
     assert "steps_per_epoch" in text, "experiments too"
+
+
+def test_an_outcome_tells_what_was_there_the_reasons_and_where_the_report_lies(terminal: StringIO) -> None:
+    outcome = SweepOutcome(
+        sweep="s",
+        event_id=1,
+        finished=("X-v0|a",),
+        failed=(),
+        verdicts={"X-v0": "hold", "Y-v0": None},
+        reasons={"X-v0": ("beats_champion: [no] spread",), "Y-v0": ()},
+        num_trainings=12,
+        num_reused=12,
+        report=f"/tmp/{'deep/' * 20}sweep-s.html",
+    )
+    printing.print_outcome(outcome)
+    assert terminal.getvalue().splitlines() == [
+        "sweep 's': 1 partition finished, 0 failed",
+        "  12 of 12 trainings were there already",
+        "  X-v0: hold",
+        "    beats_champion: [no] spread",
+        "  Y-v0: no verdict",
+        f"  report: {outcome.report}",
+    ]
