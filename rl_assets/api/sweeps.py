@@ -97,7 +97,10 @@ def run_sweep(
         if not runs:
             for run in unfinished_runs(installation.instance):
                 state = run.status.value.lower()
-                tell(f"run {run.run_id[:8]} is {state} and nothing works on it: terminate it in the UI, launch again")
+                tell(
+                    f"run {run.run_id[:8]} is {state} and nothing works on it: terminate it in the UI of `dagster dev` "
+                    "and launch again"
+                )
             break
     return sweep_outcome(installation, event)
 
