@@ -7,11 +7,12 @@ with open_installation() as installation:
                                             client="acme", project="balance"))
 """
 
-from rl_assets.api.datasets import add_dataset, list_datasets
+from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.installation import Installation, open_installation
-from rl_assets.api.queries import champion, client_lineage, leaderboard, trace_champion
+from rl_assets.api.outcome import SweepOutcome
+from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
 from rl_assets.api.serving import audit_champion, load_champions
-from rl_assets.api.sweeps import SweepOutcome, run_sweep, sweep
+from rl_assets.api.sweeps import run_sweep, sweep
 
 __all__ = [
     "Installation",
@@ -20,6 +21,8 @@ __all__ = [
     "audit_champion",
     "champion",
     "client_lineage",
+    "dataset_versions",
+    "gate_decisions",
     "leaderboard",
     "list_datasets",
     "load_champions",

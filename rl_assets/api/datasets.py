@@ -8,8 +8,9 @@ from rl_assets.api.drive import execute, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.datasets.files import scan_files
 from rl_assets.defs.partitions import DATASETS, add_keys
-from rl_assets.errors import StoreError
+from rl_assets.errors import InvalidDataset, StoreError
 from rl_assets.resources.event_log import Event
+from rl_assets.resources.home import Home
 
 
 def add_dataset(
@@ -29,10 +30,12 @@ def add_dataset(
         The materialization, whose partition is the dataset's key and whose data version is that of its bytes.
 
     Raises:
-        InvalidDataset: a word is missing, or the files cannot be taken; nothing was written.
+        InvalidDataset: a word is missing, the files cannot be taken, or they are this installation's own state; nothing
+            was written.
         StoreError: the bytes could not be kept.
     """
     if path is not None:
+        _refuse_own_state(installation.home, path)
         scan_files(path)
     key = installation.register.add_dataset(
         client_id=client_id, project=project, data_source=data_source, domain=domain, path=path
@@ -54,6 +57,11 @@ def materialize_dataset(installation: Installation, key: str) -> Event:
     return event
 
 
+def dataset_versions(installation: Installation, key: str) -> tuple[str, ...]:
+    """The data versions that a dataset had at each of its materializations, oldest first; empty where there is none."""
+    return tuple(event.data_version for event in installation.log.history("datasets", key))
+
+
 def list_datasets(installation: Installation) -> list[dict[str, str | None]]:
     """Every registered dataset with its owner's name, from the client register."""
     register = installation.register
@@ -69,3 +77,11 @@ def list_datasets(installation: Installation) -> list[dict[str, str | None]]:
         }
         for entry in map(register.dataset, keys)
     ]
+
+
+def _refuse_own_state(home: Home, path: Path) -> None:
+    if home.overlaps_own_state(path):
+        raise InvalidDataset(
+            f"dataset path '{path}' lies in this installation's own state '{home.state}', or holds it: expected a "
+            "client's files; copy them to a folder of their own and name that"
+        )

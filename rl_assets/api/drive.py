@@ -10,13 +10,17 @@ import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
 from rl_assets.api.installation import Installation
-from rl_assets.resources.activity import ASSETS_TAG
+from rl_assets.resources.activity import ASSETS_TAG, UNFINISHED
+from rl_assets.resources.progress import STALE_AFTER_S
 
 DRIVER_TAG = "rl/driver"
 """Run tag `host:pid` of the process that executes a run without a daemon."""
 
 DAEMON_SILENT_AFTER_S = 75.0
 """The sensor daemon gives a sign of life every 30 seconds."""
+
+DAEMON_LATE_AFTER_S = 40.0
+"""One sign of life is overdue."""
 
 SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
 """In the order of the lifecycle, so that one round gets as far as it can."""
@@ -26,8 +30,37 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 def has_daemon(instance: dg.DagsterInstance) -> bool:
     """Whether a sensor daemon, such as that of `dagster dev`, looks after this instance right now."""
+    silence_s = daemon_silence_s(instance)
+    return silence_s is not None and silence_s < DAEMON_SILENT_AFTER_S
+
+
+def daemon_silence_s(instance: dg.DagsterInstance) -> float | None:
+    """Seconds since the last sign of life of a sensor daemon; None where there never was one."""
     beat = instance.get_daemon_heartbeats().get("SENSOR")
-    return beat is not None and time.time() - beat.timestamp < DAEMON_SILENT_AFTER_S
+    return None if beat is None else time.time() - beat.timestamp
+
+
+def awaited_worker(installation: Installation) -> str | None:
+    """Who else works on this instance, so that this process only watches; None where it has to work by itself."""
+    silence_s = daemon_silence_s(installation.instance)
+    if silence_s is not None and silence_s < DAEMON_LATE_AFTER_S:
+        return "a Dagster daemon does the work; the UI shows it"
+    if silence_s is not None and silence_s < DAEMON_SILENT_AFTER_S:
+        return (
+            f"waiting for the Dagster daemon, which fell silent: "
+            f"after {DAEMON_SILENT_AFTER_S:.0f} s without a sign of life this process goes on by itself"
+        )
+    if any(installation.progress.running()):
+        return (
+            "waiting for a training that another process runs: "
+            f"after {STALE_AFTER_S:.0f} s without progress this process goes on by itself"
+        )
+    return None
+
+
+def unfinished_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Runs that have not ended."""
+    return [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
 
 
 def drive(installation: Installation) -> Iterator[dg.ExecuteInProcessResult]:

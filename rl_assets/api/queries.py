@@ -7,6 +7,7 @@ from rl_assets.api.installation import Installation
 from rl_assets.errors import UnknownPartition
 from rl_assets.lineage.graph import LineageGraph
 from rl_assets.resources.inputs import Inputs
+from rl_assets.statistics.gates import GateDecision
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
 
@@ -42,6 +43,19 @@ def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
         rows = json.loads(scope.open(event).artifact.read("leaderboard.json"))
     current = ChampionHistory(ObjectStore(installation.home.store_url), env).current()
     return {"env": env, "champion": current.hparam if current else None, "event_id": event.event_id, "rows": rows}
+
+
+def gate_decisions(installation: Installation, env: str) -> tuple[GateDecision, ...]:
+    """What the gates of an environment decided on its newest candidate, in the order asked, each with its reason.
+
+    Raises:
+        UnknownPartition: no candidate was judged there yet.
+    """
+    event = installation.log.latest("gate_evaluations", env)
+    if event is None:
+        raise UnknownPartition(f"no gate has judged a candidate of env '{env}' yet: run a sweep there first")
+    with _inputs(installation).for_output("query", env) as scope:
+        return tuple(GateDecision.from_json(item) for item in scope.open(event).artifact.facts["decisions"])
 
 
 def champion(installation: Installation, env: str) -> dict[str, Any]:

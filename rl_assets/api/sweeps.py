@@ -2,45 +2,25 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import dagster as dg
 
 from rl_assets.api.datasets import materialize_dataset
-from rl_assets.api.drive import bury_dead_runs, drive, execute, has_daemon, reason_of
+from rl_assets.api.drive import awaited_worker, bury_dead_runs, drive, execute, reason_of, unfinished_runs
 from rl_assets.api.installation import Installation
+from rl_assets.api.outcome import SweepOutcome, sweep_outcome
 from rl_assets.config.keys import short_hash
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
 from rl_assets.defs.partitions import SWEEPS, add_keys, cell_key
 from rl_assets.defs.sensors.sweep_configured import training_request
 from rl_assets.errors import InvalidConfig, TrainingError
+from rl_assets.reports.numbers import count_of
 from rl_assets.resources.activity import REQUEST_TAG
 from rl_assets.resources.admission import admit_sweep
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event
-from rl_assets.resources.stages import answers
 
 POLL_EVERY_S = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SweepOutcome:
-    """What a sweep led to."""
-
-    sweep: str
-    event_id: int
-    """The materialization of `sweep_configs` that was launched."""
-    finished: tuple[str, ...]
-    """Cells that were trained and evaluated since, or found complete."""
-    failed: tuple[str, ...]
-    """Cells that were not."""
-    verdicts: dict[str, str | None]
-    """Env key -> verdict of its gates; None where none was reached."""
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every cell finished and every environment was judged."""
-        return not self.failed and all(self.verdicts.values())
 
 
 def sweep(
@@ -76,6 +56,7 @@ def run_sweep(
     installation: Installation,
     config: SweepConfig,
     *,
+    source: str | None = None,
     on_event: Callable[[str], None] | None = None,
 ) -> SweepOutcome:
     """Launch a sweep and wait until everything that it leads to has been decided.
@@ -85,6 +66,7 @@ def run_sweep(
     Args:
         installation: where.
         config: the sweep.
+        source: what to call it in a refusal, such as its file; its name where it is not given.
         on_event: is told in a few words what just happened.
 
     Raises:
@@ -93,38 +75,49 @@ def run_sweep(
     """
     tell = on_event or (lambda _: None)
     bury_dead_runs(installation.instance)
-    event = launch_sweep(installation, config)
+    event = launch_sweep(installation, config, source=source)
     tell(
-        f"sweep '{event.partition}' asks for {event.metadata['num_partitions']} partitions, "
-        f"{event.metadata['num_members']} trainings"
+        f"sweep '{event.partition}' asks for {count_of(event.metadata['num_partitions'], 'partition')}, "
+        f"{count_of(event.metadata['num_members'], 'training')}"
     )
+    awaited: str | None = None
     while not _is_settled(installation, event):
-        if has_daemon(installation.instance):
+        told, awaited = awaited, awaited_worker(installation)
+        if awaited is not None:
+            if awaited != told:
+                tell(awaited)
             time.sleep(POLL_EVERY_S)
             continue
+        if told is not None:
+            tell("nobody else is at work: this process goes on by itself")
         runs = 0
         for result in drive(installation):
             runs += 1
             tell(_describe(result))
         if not runs:
+            for run in unfinished_runs(installation.instance):
+                state = run.status.value.lower()
+                tell(
+                    f"run {run.run_id[:8]} is {state} and nothing works on it: terminate it in the UI of `dagster dev` "
+                    "and launch again"
+                )
             break
-    return _outcome(installation, event)
+    return sweep_outcome(installation, event)
 
 
-def launch_sweep(installation: Installation, config: SweepConfig) -> Event:
+def launch_sweep(installation: Installation, config: SweepConfig, *, source: str | None = None) -> Event:
     """Check a sweep, register its dataset and materialize its configuration; sensors do the rest.
 
     Raises:
         BadInput: refused before anything was written.
         TrainingError: the sweep could not be materialized.
     """
-    exact = admit_sweep(config, register=installation.register)
+    exact = admit_sweep(config, register=installation.register, source=source)
     filed = installation.library.filed()[0].get(config.name)
     if filed is not None and filed != config:
         raise InvalidConfig(
-            f"sweep '{config.name}' is the name of a file in {installation.home.sweeps_folder} that says something "
-            "else: "
-            "rename this one, or edit that file"
+            f"{source or config.name}: field 'name': '{config.name}' is the name of a file in "
+            f"{installation.home.sweeps_folder} that says something else: rename this one, or edit that file"
         )
     declared = exact.dataset
     key = (
@@ -159,24 +152,6 @@ def _has_failed(installation: Installation, sweep_event: Event, env: str) -> boo
         return False
     evaluated = installation.log.latest_ids("policy_evaluations")
     return not any(cell_key(env, hparam) in evaluated for hparam in hparams_of(sweep_event, env))
-
-
-def _outcome(installation: Installation, sweep_event: Event) -> SweepOutcome:
-    evaluated = installation.log.latest_ids("policy_evaluations")
-    cells = [cell_key(env, hparam) for env in envs_of(sweep_event) for hparam in hparams_of(sweep_event, env)]
-    finished = tuple(key for key in cells if evaluated.get(key, 0) > sweep_event.event_id)
-    verdicts: dict[str, str | None] = {}
-    for env in envs_of(sweep_event):
-        gate = installation.log.latest("gate_evaluations", env)
-        board = installation.log.latest("eval_leaderboards", env)
-        verdicts[env] = gate.metadata["rl/verdict"] if gate is not None and answers(gate, board) else None
-    return SweepOutcome(
-        sweep=sweep_event.partition,
-        event_id=sweep_event.event_id,
-        finished=finished,
-        failed=tuple(key for key in cells if key not in finished),
-        verdicts=verdicts,
-    )
 
 
 def _describe(result: dg.ExecuteInProcessResult) -> str:

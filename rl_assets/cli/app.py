@@ -98,11 +98,11 @@ def lineage(
 
 @app.command()
 def schema(as_json: JsonOption = False) -> None:
-    """List every field of a sweep file with its type, bounds and meaning."""
-    from rl_assets.cli.printing import print_schema
+    """List every field of a sweep or experiment with its type, bounds, default and meaning; --json: JSON schema."""
+    from rl_assets.cli.printing import print_fields
     from rl_assets.config.sweep import SweepConfig
 
-    _show(SweepConfig.model_json_schema(), print_schema, as_json=as_json)
+    _show(SweepConfig.model_json_schema(), lambda _: print_fields(), as_json=as_json)
 
 
 @app.command()
@@ -127,6 +127,13 @@ def dataset_add(
     as_json: JsonOption = False,
 ) -> None:
     """Register a dataset under its client; the same words again give the same key."""
+    words = {"--client": client, "--project": project, "--data-source": data_source, "--domain": domain}
+    missing = [option for option, word in words.items() if not word.strip()]
+    if missing:
+        raise BadInput(
+            f"rlctl dataset add: expected all four words, {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
+            "missing: add each with its text, such as --project balance"
+        )
     from rl_assets import api
     from rl_assets.cli.printing import print_dataset
 
@@ -135,7 +142,13 @@ def dataset_add(
             installation, client_id=client, project=project, data_source=data_source, domain=domain, path=path
         )
         shown = {name: event.metadata[name] for name in ("content", "num_files", "size_bytes", "merkle_root")}
-        record = {"dataset": event.partition, "event_id": event.event_id, "data_version": event.data_version} | shown
+        versions = api.dataset_versions(installation, event.partition)
+        record = {
+            "dataset": event.partition,
+            "event_id": event.event_id,
+            "data_version": event.data_version,
+            "earlier_data_version": versions[-2] if len(versions) > 1 else None,
+        } | shown
         _show(record, print_dataset, as_json=as_json)
 
 

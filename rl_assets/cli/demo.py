@@ -6,6 +6,7 @@ import numpy as np
 import typer
 
 from rl_assets import api
+from rl_assets.api.drive import has_daemon
 from rl_assets.cli.live import live_progress, open_console
 from rl_assets.cli.printing import print_champion, print_leaderboard, print_trace
 from rl_assets.config.environment import EnvConfig
@@ -27,15 +28,17 @@ def run_demo() -> None:
         config = read_sweep_file(installation.home.sweeps_folder / SWEEP_FILE)
         assert isinstance(config.dataset, DatasetDeclaration), "the demo's sweep declares its client"
         console.rule("a client's dataset")
-        recording = record_transitions(installation.home.state / "demo")
+        recording = record_transitions(installation.home.demo_folder)
         dataset = api.add_dataset(installation, **config.dataset.model_dump(), path=recording)
         console.print(
             f"{dataset.partition}: {dataset.metadata['size_bytes']} bytes, data version {dataset.data_version[:12]}"
         )
         console.rule("sweep, training, evaluation, gates, promotion")
-        with live_progress(installation.progress, console):
+        with live_progress(installation.progress, console, is_watching=lambda: has_daemon(installation.instance)):
             outcome = api.run_sweep(
-                installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False)
+                installation,
+                config,
+                on_event=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
             )
         missing = [f"partition {key}" for key in outcome.failed]
         missing += [f"verdict of {env}" for env, verdict in outcome.verdicts.items() if verdict is None]

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from rl_assets import api
+from rl_assets.api.drive import has_daemon
 from rl_assets.cli.live import live_progress, open_console
 from rl_assets.cli.printing import print_leaderboard, print_outcome
 from rl_assets.resources.sweep_library import read_sweep_file
@@ -16,9 +17,12 @@ def launch_file(file: Path, *, as_json: bool) -> None:
     """Read, launch and follow a file; exit 1 if any of its partitions or environments did not get through."""
     config = read_sweep_file(file)
     with open_console() as console, api.open_installation() as installation:
-        with live_progress(installation.progress, console):
+        with live_progress(installation.progress, console, is_watching=lambda: has_daemon(installation.instance)):
             outcome = api.run_sweep(
-                installation, config, on_event=lambda text: console.print(text, highlight=False, markup=False)
+                installation,
+                config,
+                source=str(file),
+                on_event=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
             )
         if as_json:
             print(json.dumps(asdict(outcome) | {"is_complete": outcome.is_complete}, indent=2))

@@ -3,9 +3,11 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import UnsupportedOperation
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -13,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from rl_assets.resources.progress import ProgressBoard
 
 POLL_EVERY_S = 0.3
+TELL_EVERY_S = 15.0
 
 
 @contextmanager
@@ -28,8 +31,19 @@ def open_console() -> Iterator[Console]:
 
 
 @contextmanager
-def live_progress(board: ProgressBoard, console: Console) -> Iterator[None]:
-    """Show a line for each running training until the block ends; on a console that is no terminal, nothing moves."""
+def live_progress(
+    board: ProgressBoard, console: Console, *, is_watching: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Show a bar for each running training until the block ends.
+
+    On a console that is no terminal, and while another process does the work, a line for each training is printed now
+    and then instead or beside.
+
+    Args:
+        board: where trainings tell how far they are.
+        console: where to show it.
+        is_watching: whether another process does the work right now.
+    """
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(bar_width=24),
@@ -40,7 +54,16 @@ def live_progress(board: ProgressBoard, console: Console) -> Iterator[None]:
     )
     stop = threading.Event()
     with Progress(*columns, console=console, transient=True) as progress:
-        thread = threading.Thread(target=_follow, args=(board, progress, stop), daemon=True)
+        bars = _Bars(progress)
+        lines = _Lines(console, is_wanted=lambda: not console.is_terminal or is_watching())
+
+        def follow() -> None:
+            while not stop.wait(POLL_EVERY_S):
+                running = {state["run_id"]: state for state in board.running()}
+                bars.show(running)
+                lines.show(running)
+
+        thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
             yield
@@ -49,22 +72,56 @@ def live_progress(board: ProgressBoard, console: Console) -> Iterator[None]:
             thread.join()
 
 
-def _follow(board: ProgressBoard, progress: Progress, stop: threading.Event) -> None:
-    tasks: dict[str, TaskID] = {}
-    while not stop.wait(POLL_EVERY_S):
-        running = {state["run_id"]: state for state in board.running()}
-        for run_id in set(tasks) - set(running):
-            progress.remove_task(tasks.pop(run_id))
+class _Bars:
+    """A bar for each running training."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, running: Mapping[str, Mapping[str, Any]]) -> None:
+        for run_id in set(self._tasks) - set(running):
+            self._progress.remove_task(self._tasks.pop(run_id))
         for run_id, state in running.items():
-            if run_id not in tasks:
-                tasks[run_id] = progress.add_task(state["title"], steps="", speed="", reward="")
-            mean = state["mean_return"]
-            progress.update(
-                tasks[run_id],
+            words = _words(state)
+            if run_id not in self._tasks:
+                self._tasks[run_id] = self._progress.add_task(state["title"], steps="", speed="", reward="")
+            self._progress.update(
+                self._tasks[run_id],
                 description=state["title"],
                 completed=state["env_steps_done"],
                 total=state["env_steps_total"],
-                steps=f"{state['env_steps_done'] / 1e6:.2f}/{state['env_steps_total'] / 1e6:.2f}M steps",
-                speed=f"{state['steps_per_s']:,.0f} steps/s",
-                reward="" if mean is None else f"return {mean:.1f}",
+                steps=words["steps"],
+                speed=words["speed"],
+                reward=words["reward"],
             )
+
+
+class _Lines:
+    """A line for each running training every `TELL_EVERY_S` seconds, if it got on since the last one."""
+
+    def __init__(self, console: Console, *, is_wanted: Callable[[], bool]) -> None:
+        self._console = console
+        self._is_wanted = is_wanted
+        self._told: dict[str, int] = {}
+        self._told_at = time.monotonic()
+
+    def show(self, running: Mapping[str, Mapping[str, Any]]) -> None:
+        if time.monotonic() - self._told_at < TELL_EVERY_S or not self._is_wanted():
+            return
+        self._told_at = time.monotonic()
+        for run_id, state in running.items():
+            if self._told.get(run_id) != state["env_steps_done"]:
+                self._told[run_id] = state["env_steps_done"]
+                text = ", ".join([state["title"], *filter(None, _words(state).values())])
+                self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _words(state: Mapping[str, Any]) -> dict[str, str]:
+    """Steps, speed and return of a training as a person reads them."""
+    mean = state["mean_return"]
+    return {
+        "steps": f"{state['env_steps_done']:,} of {state['env_steps_total']:,} steps",
+        "speed": f"{state['steps_per_s']:,.0f} steps/s",
+        "reward": "" if mean is None else f"return {mean:.1f}",
+    }

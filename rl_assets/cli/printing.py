@@ -1,6 +1,5 @@
 """Tables for people, on standard output."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,41 +7,40 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_assets.api.sweeps import SweepOutcome
+from rl_assets.api.outcome import SweepOutcome
+from rl_assets.config.fields import TITLES, field_rows
+from rl_assets.reports.numbers import count_of
+from rl_assets.reports.recipe_styles import recipe_labels
 
 console = Console()
 MAX_ROWS = 30
 
 
 def print_leaderboard(answer: Mapping[str, Any]) -> None:
-    """Rank, recipe, mean return with its interval, worst seed; the champion is starred."""
+    """Rank, recipe, mean return with its interval, worst seed; the champion's recipe is starred."""
     rows = answer["rows"][:MAX_ROWS]
-    labels = label_recipes([row["hparam"] for row in rows])
-    table = _table(f"Leaderboard of {answer['env']}")
-    for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds", "episodes"):
-        table.add_column(
-            name, justify="left" if name == "recipe" else "right", no_wrap=name != "recipe", overflow="fold"
-        )
+    labels = recipe_labels(row["hparam"] for row in answer["rows"])
+    episodes = sum(row["num_episodes"] for row in answer["rows"])
+    table = _table(f"Leaderboard of {answer['env']}, {count_of(episodes, 'evaluation episode')} in all")
+    table.padding = (0, 1, 0, 0)
+    for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds"):
+        is_recipe = name == "recipe"
+        table.add_column(name, justify="left" if is_recipe else "right", no_wrap=not is_recipe, overflow="fold")
     for row in rows:
         interval = "–" if row["ci_low"] is None else f"{row['ci_low']:.1f} … {row['ci_high']:.1f}"
-        star = " ★" if row["hparam"] == answer["champion"] else ""
         table.add_row(
-            str(row["rank"]),
-            labels[row["hparam"]] + star,
+            ("★ " if row["hparam"] == answer["champion"] else "") + str(row["rank"]),
+            labels[row["hparam"]],
             f"{row['mean_return']:.1f}",
             interval,
             f"{row['worst_seed_return']:.1f}",
             str(row["num_seeds"]) + ("" if row["is_replicated"] else " (few)"),
-            str(row["num_episodes"]),
         )
     console.print(table)
-
-
-def label_recipes(hparams: Sequence[str]) -> dict[str, str]:
-    """Short names for recipes shown together: the words in which they differ, and the hash that is theirs alone."""
-    words = {hparam: re.split(r"-(?=[a-z_]+=|[0-9a-f]{10}$)", hparam) for hparam in hparams}
-    shared = set.intersection(*map(set, words.values())) if len(words) > 1 else set()
-    return {hparam: " ".join(word for word in own if word not in shared) for hparam, own in words.items()}
+    if any(row["hparam"] == answer["champion"] for row in rows):
+        console.print("★ the recipe of the reigning champion", highlight=False)
+    if len(rows) < len(answer["rows"]):
+        console.print(f"and {count_of(len(answer['rows']) - len(rows), 'more recipe')}; --json lists all")
 
 
 def print_champion(answer: Mapping[str, Any]) -> None:
@@ -54,12 +52,20 @@ def print_champion(answer: Mapping[str, Any]) -> None:
 
 
 def print_outcome(outcome: SweepOutcome) -> None:
-    """What finished, what failed, and each environment's verdict."""
-    console.print(f"sweep '{outcome.sweep}': {len(outcome.finished)} partitions finished, {len(outcome.failed)} failed")
+    """What finished, failed or was there already, each environment's verdict with its reasons, and the report."""
+    finished = count_of(len(outcome.finished), "partition")
+    _tell(f"sweep '{outcome.sweep}': {finished} finished, {len(outcome.failed)} failed")
+    if outcome.num_reused:
+        were = "was" if outcome.num_trainings == 1 else "were"
+        _tell(f"  {outcome.num_reused} of {count_of(outcome.num_trainings, 'training')} {were} there already")
     for key in outcome.failed:
-        console.print(f"  failed: {key}", highlight=False)
+        _tell(f"  failed: {key}")
     for env, verdict in outcome.verdicts.items():
-        console.print(f"  {env}: {verdict or 'no verdict'}")
+        _tell(f"  {env}: {verdict or 'no verdict'}")
+        for reason in outcome.reasons[env]:
+            _tell(f"    {reason}")
+    if outcome.report is not None:
+        _tell(f"  report: {outcome.report}")
 
 
 def print_client_lineage(answer: Mapping[str, Sequence[Any]]) -> None:
@@ -96,12 +102,15 @@ def print_trace(steps: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_dataset(answer: Mapping[str, Any]) -> None:
-    """The key and version of a dataset."""
-    console.print(
-        f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {answer['num_files']} files, {answer['size_bytes']} "
-        "bytes"
-    )
+    """The key and version of a dataset, and what became of an earlier version."""
+    size = f"{count_of(answer['num_files'], 'file')}, {count_of(answer['size_bytes'], 'byte')}"
+    console.print(f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {size}")
     console.print(f"  data version {answer['data_version']}")
+    if answer["earlier_data_version"] == answer["data_version"]:
+        console.print("  registered before with the same content: nothing changed")
+    elif answer["earlier_data_version"] is not None:
+        console.print(f"  a new version; it replaces {answer['earlier_data_version']}")
+        console.print("  sweeps that are launched from now on train on the new one")
 
 
 def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
@@ -116,16 +125,20 @@ def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
     console.print(table)
 
 
-def print_schema(schema: Mapping[str, Any]) -> None:
-    """Fields with type, default and meaning, nested models below the sweep."""
-    for title, model in {"Sweep": schema, **schema.get("$defs", {})}.items():
+def print_fields() -> None:
+    """Every field of a sweep and of an experiment with type, bounds, default and meaning."""
+    for model, title in TITLES.items():
         table = _table(title)
-        for name in ("field", "default", "meaning"):
-            table.add_column(name, overflow="fold")
-        for name, field in model.get("properties", {}).items():
-            default = "required" if name in model.get("required", ()) else str(field.get("default", "–"))
-            table.add_row(name, default, field.get("description", ""))
+        for name in ("field", "expects", "default", "meaning"):
+            table.add_column(name, no_wrap=name == "field", overflow="fold")
+        for row in field_rows(model):
+            table.add_row(row.name, row.expects, row.default, row.meaning)
         console.print(table)
+
+
+def _tell(text: str) -> None:
+    """Print a line as it is, however long: a terminal wraps it, and a path or key can be copied whole."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _table(title: str) -> Table:

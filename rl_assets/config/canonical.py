@@ -37,6 +37,15 @@ def short_number(value: float) -> str:
     return repr(value).replace("e+", "e")
 
 
+def spell_value(value: object) -> str:
+    """Write a value as partition keys do: `true`, `0.0003`, `64x64`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "x".join(spell_value(part) for part in value)
+    return short_number(value) if isinstance(value, int | float) else str(value)
+
+
 def _without_negative_zeros(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_negative_zeros(inner) for key, inner in value.items()}

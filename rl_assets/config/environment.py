@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from rl_assets.config.canonical import short_number
+from rl_assets.config.canonical import spell_value
 from rl_assets.config.expectations import Wording
 from rl_assets.config.keys import fit_key
 from rl_assets.config.strict import StrictModel
@@ -21,7 +21,7 @@ class EnvConfig(StrictModel):
     WRITTEN_AS: ClassVar[str] = "an environment id or {id: ..., options: {...}}"
 
     id: str = Field(min_length=1)
-    """EnvPool's id such as `CartPole-v1`; sweeps also take short names such as `pong`."""
+    """EnvPool's id such as `CartPole-v1`; sweeps also take short names such as `lunar_lander`."""
 
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Keyword options of the environment such as `frame_skip: 2`; those that we manage are refused."""
@@ -37,17 +37,12 @@ def env_key(env: EnvConfig) -> str:
         A partition key such as `CartPole-v1` or `Pong-v5-frame_skip=2`; long or unusual ones end in a hash.
     """
     options = sorted(env.options.items())
-    readable = "-".join([env.id, *(f"{name}={_spell(value)}" for name, value in options)])
-    identity = {"id": env.id, "options": {name: [isinstance(value, str), _spell(value)] for name, value in options}}
+    readable = "-".join([env.id, *(f"{name}={spell_value(value)}" for name, value in options)])
+    identity = {
+        "id": env.id,
+        "options": {name: [isinstance(value, str), spell_value(value)] for name, value in options},
+    }
     return fit_key(readable, identity=identity, is_ambiguous=not all(_is_plain(*option) for option in options))
-
-
-def _spell(value: OptionValue) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return short_number(value)
-    return value
 
 
 def _is_plain(name: str, value: OptionValue) -> bool:

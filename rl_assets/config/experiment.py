@@ -2,7 +2,8 @@
 
 import math
 import re
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +16,16 @@ from rl_assets.config.sweep import DatasetDeclaration, DatasetKey, SweepConfig
 from rl_assets.errors import InvalidConfig
 
 IN_HOUSE = DatasetDeclaration(client_id="in-house", project="experiments", data_source="simulator", domain="simulation")
+
+
+class ExperimentSweep(SweepConfig):
+    """A sweep that was written as an experiment: what is refused later is named by the experiment's fields."""
+
+    ENV_FIELD: ClassVar[str] = "env"
+    ACTION_SPACE_FIELDS: ClassVar[Mapping[str, str]] = {
+        "discrete": "policy.discrete: true",
+        "continuous": "policy.discrete: false",
+    }
 
 
 class ExperimentEnv(StrictModel):
@@ -49,19 +60,19 @@ class ExperimentPolicy(StrictModel):
 class ExperimentTrain(StrictModel):
     """The budget and the best-known hyper-parameters; all others take PPO's defaults."""
 
-    epochs: int = Field(ge=1, le=10_000_000)
+    epochs: int = Field(ge=1, le=10_000_000, examples=[50])
     """Batches to collect and learn from."""
 
-    steps_per_epoch: int = Field(ge=1, le=1_000_000_000)
+    steps_per_epoch: int = Field(ge=1, le=1_000_000_000, examples=[4096])
     """Environment steps of one batch, over all environments."""
 
     off_policy: Literal[False] = False
     """PPO learns on-policy only."""
 
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, examples=[256])
     """Samples of one minibatch."""
 
-    lr: float = Field(gt=0, le=1)
+    lr: float = Field(gt=0, le=1, examples=[3e-4])
     """Adam's step size at the start."""
 
     gamma: float = Field(default=0.99, ge=0, le=1)
@@ -103,7 +114,7 @@ def read_experiment(data: Any, *, source: str) -> SweepConfig:
             f"got {train.epochs:,} epochs of {train.steps_per_epoch:,} steps: lower one"
         )
     dataset = experiment.dataset
-    return SweepConfig.parse(
+    return ExperimentSweep.parse(
         {
             "name": re.sub(r"\s+", "-", experiment.name.strip()),
             "envs": [{"id": env.id, "options": env.options}],

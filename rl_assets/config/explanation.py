@@ -18,6 +18,15 @@ MAX_SHOWN = 120
 """Characters of a value that are repeated."""
 
 _UNKNOWN_FIELD = {"extra_forbidden", "invalid_key"}
+_OUT_OF_BOUNDS = {
+    "finite_number",
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+    "too_short",
+    "too_long",
+}
 
 
 def explain(
@@ -184,7 +193,33 @@ class _Finding:
             return ": write a list, in [brackets] or with one '- ' line for each"
         if kinds == {str} and isinstance(value, bool | int | float | datetime.date):
             return ": put it in quotes"
-        return ": remove what is no character from it" if self.code == "string_unicode" else ""
+        if self.code == "string_unicode":
+            return ": remove what is no character from it"
+        if self.code == "literal_error":
+            return self._only_choice()
+        example = self._example() if self.code in _OUT_OF_BOUNDS else None
+        return "" if example is None else f": try {shown(example)}"
+
+    def _only_choice(self) -> str:
+        """What to write where only one value is known."""
+        annotation, _ = unwrapped(self.place.annotation)
+        if len(get_args(annotation)) > 1:
+            return ""
+        only = expectation(annotation).strip("'")
+        or_nothing = " or leave the line out" if self.place.field and not self.place.field.is_required() else ""
+        return f": nothing else is there yet, write {only}{or_nothing}"
+
+    def _example(self) -> Any:
+        """A value within the bounds: a written example, else the default; None where there is neither."""
+        field = self.place.field
+        if field is None:
+            return None
+        if field.examples:
+            return field.examples[0]
+        default = None if field.is_required() else field.get_default(call_default_factory=True, validated_data={})
+        if self._is_inside and isinstance(default, list | tuple) and default:
+            return default[0]
+        return default
 
     @property
     def _is_inside(self) -> bool:

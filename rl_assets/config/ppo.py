@@ -55,7 +55,7 @@ class PPOConfig(StrictModel):
     normalize_advantages: bool = True
     """Scale advantages to zero mean and unit variance in each minibatch."""
 
-    target_kl: float | None = Field(default=None, gt=0, le=10)
+    target_kl: float | None = Field(default=None, gt=0, le=10, examples=[0.02])
     """Stop an update's epochs when the approximate KL divergence passes this."""
 
     normalize_observations: bool = False

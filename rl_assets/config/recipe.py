@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from rl_assets.config.canonical import config_hash, short_number
+from rl_assets.config.canonical import config_hash, spell_value
 from rl_assets.config.keys import HASH_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
@@ -47,9 +47,14 @@ def hparam_key(recipe: Recipe) -> str:
     return check_key(f"{readable}-{config_hash(recipe)[:HASH_LENGTH]}", kind="hparam")
 
 
+def spell_field(name: str, value: object) -> str:
+    """Write a field with its value as keys and labels do: `lr=0.003`."""
+    return f"{_SHORT_NAMES.get(name, name)}={spell_value(value)}"
+
+
 def _differences(recipe: Recipe) -> list[str]:
     """The readable words: the learning rate always, then what is not the default, in the order of declaration."""
-    words = [f"lr={short_number(recipe.algorithm.learning_rate)}"]
+    words = [spell_field("learning_rate", recipe.algorithm.learning_rate)]
     parts = (
         (recipe.algorithm, PPOConfig(), {"name", "learning_rate"}),
         (recipe.network, NetworkConfig(), set()),
@@ -58,13 +63,5 @@ def _differences(recipe: Recipe) -> list[str]:
     for chosen, default, left_out in parts:
         for name in type(chosen).model_fields:
             if name not in left_out and getattr(chosen, name) != getattr(default, name):
-                words.append(f"{_SHORT_NAMES.get(name, name)}={_spell(getattr(chosen, name))}")
+                words.append(spell_field(name, getattr(chosen, name)))
     return words
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "x".join(_spell(part) for part in value)
-    return short_number(value) if isinstance(value, int | float) else str(value)

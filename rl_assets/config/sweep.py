@@ -64,6 +64,10 @@ class DatasetDeclaration(StrictModel):
 class SweepConfig(StrictModel):
     """A sweep as written in a YAML file or built in Python."""
 
+    ENV_FIELD: ClassVar[str] = "envs.{position}"
+    ACTION_SPACE_FIELDS: ClassVar[Mapping[str, str]] = {
+        kind: f"action_space: {kind}" for kind in ("discrete", "continuous")
+    }
     WRITTEN_ELSEWHERE: ClassVar[Mapping[str, str]] = dict.fromkeys(
         _ALGORITHM_FIELDS | _NETWORK_FIELDS,
         "it is a hyper-parameter: put it under fixed, or a list of values under grid",
@@ -125,7 +129,7 @@ class SweepConfig(StrictModel):
     def _seeds_are_distinct(cls, value: int | tuple[int, ...]) -> int | tuple[int, ...]:
         count = value if isinstance(value, int) else len(value)
         if not 1 <= count <= MAX_SEEDS:
-            raise ValueError(f"expected 1 to {MAX_SEEDS} seeds, got {count}")
+            raise ValueError(f"expected 1 to {MAX_SEEDS} seeds, got {count}: try 5")
         if not isinstance(value, int) and len(set(value)) != len(value):
             raise ValueError(f"expected each seed once, got {_repeated(value)} twice: remove one")
         return value
@@ -140,6 +144,18 @@ class SweepConfig(StrictModel):
                 f"{shown(wrong[0])} is no hyper-parameter: "
                 + (f"did you mean '{near[0]}'? " if near else "")
                 + f"expected one of {', '.join(sorted(_SWEEPABLE))}"
+            )
+        return value
+
+    @field_validator("grid")
+    @classmethod
+    def _each_network_is_a_list(cls, value: dict[str, Any]) -> dict[str, Any]:
+        widths = [item for item in value.get("hidden_sizes", ()) if not isinstance(item, list | tuple)]
+        if widths:
+            layers = ", ".join(map(shown, widths[:8]))
+            raise ValueError(
+                f"hidden_sizes: expected a list of networks, each a list of widths, got {shown(widths[0])}: write "
+                f"[[{layers}]] for one network of these layers"
             )
         return value
 

@@ -89,12 +89,17 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
 
 def _learning(results: EnvResults, styles: Mapping[str, RecipeStyle], *, place: str, figures: dict[str, Figure]) -> str:
     bands: dict[str, SeedBand] = {}
+    partly: list[str] = []
     num_muted = left_out = 0
     for hparam in results.recipes:
         if styles[hparam].is_muted and num_muted == MAX_MUTED_CURVES:
             left_out += 1
             continue
-        band = seed_band(results.curves.get(hparam, ()))
+        histories = results.curves.get(hparam, ())
+        band = seed_band(histories)
+        num_known = band.num_known if band is not None else 0
+        if num_known < len(histories):
+            partly.append(f"{styles[hparam].label} {num_known} of {count_of(len(histories), 'seed')}")
         if band is not None:
             bands[hparam] = band
             num_muted += styles[hparam].is_muted
@@ -102,12 +107,17 @@ def _learning(results: EnvResults, styles: Mapping[str, RecipeStyle], *, place: 
         text = "No learning curve yet: no training here has finished an episode and been recorded."
         return f'<div class="card"><h3>Learning curves</h3>{notice(text)}</div>'
     figures[place] = learning_curves(bands, styles)
-    has_bands = any(band.num_members > 1 for hparam, band in bands.items() if not styles[hparam].is_muted)
+    has_bands = any(band.num_known > 1 for hparam, band in bands.items() if not styles[hparam].is_muted)
     told = (
-        "Line: mean over seeds. Band: from the lowest to the highest seed."
+        "Line: mean over seeds, from where each has finished an episode; a seed that finishes no further one keeps its "
+        "last value. Band: from the lowest to the highest seed."
         if has_bands
         else "One seed each, so no band."
     )
+    if partly:
+        more = f"; and {len(partly) - MAX_NAMED} more" if len(partly) > MAX_NAMED else ""
+        drawn = "; ".join(partly[:MAX_NAMED]) + more
+        told += f" Some seeds never finished an episode and have no value; drawn are: {drawn}."
     told += f" {count_of(left_out, 'further recipe is', 'further recipes are')} left out." if left_out else ""
     description = f"Learning curves of {count_of(len(bands), 'recipe')} in {results.env}"
     return (

@@ -22,7 +22,7 @@ def learning_curves(bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeSt
     front = [hparam for hparam in bands if not styles[hparam].is_muted]
     traces: list[dict[str, Any]] = [_mean_line(bands[hparam], styles[hparam], width=1) for hparam in back]
     for hparam in front:
-        if bands[hparam].num_members > 1:
+        if bands[hparam].num_known > 1:
             traces += _band_edges(bands[hparam], styles[hparam])
     traces += [_mean_line(bands[hparam], styles[hparam], width=2.25) for hparam in front]
     layout = _layout(height=380, x_title="environment steps of each member", y_title="mean return of finished episodes")

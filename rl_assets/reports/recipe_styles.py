@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rl_assets.config.canonical import short_number
-from rl_assets.config.recipe import Recipe
+from rl_assets.config.recipe import Recipe, spell_field
 
 NUM_COLORS = 8
 """More colours cannot be told apart; `page.css` defines each for the light and the dark scheme."""
 MUTED = "series-muted"
-_SHORT_NAMES = {"learning_rate": "lr", "total_timesteps": "steps", "num_envs": "envs", "hidden_sizes": "hidden"}
 _SEPARATOR = "\N{NO-BREAK SPACE}· "
 _WORDS = re.compile(r"-(?=[A-Za-z_]+=)")
 _HASH = re.compile(r"-([0-9a-f]{10})$")
@@ -53,10 +51,13 @@ def recipe_styles(
 def recipe_labels(hparams: Iterable[str]) -> dict[str, str]:
     """Shorten keys to what sets them apart: `ppo-lr=0.003-steps=50000-1f0c9a3b2e` becomes `lr=0.003`.
 
-    Labels are unique: where the readable words agree, the key's hash is added.
+    Words stand in the order of the key. Where a key has no word of its own, all labels keep the shared ones. Labels are
+    unique: where the readable words agree, the key's hash is added.
     """
     words = {hparam: _words(hparam) for hparam in hparams}
     shared = set.intersection(*(set(parts) for parts in words.values())) if len(words) > 1 else set()
+    if any(shared.issuperset(parts) for parts in words.values()):
+        shared = {word for word in shared if "=" not in word}
     return _distinct(
         {
             hparam: _SEPARATOR.join([part for part in parts if part not in shared] or parts)
@@ -78,20 +79,9 @@ def _differing_fields(recipes: Mapping[str, Recipe]) -> dict[str, str]:
     names = dict.fromkeys(name for values in fields.values() for name in values)
     varied = [name for name in names if len({repr(values.get(name)) for values in fields.values()}) > 1]
     return {
-        hparam: _SEPARATOR.join(
-            [f"{_SHORT_NAMES.get(name, name)}={_spell(values.get(name))}" for name in varied] or _words(hparam)
-        )
+        hparam: _SEPARATOR.join([spell_field(name, values.get(name)) for name in varied] or _words(hparam))
         for hparam, values in fields.items()
     }
-
-
-def _spell(value: object) -> str:
-    """Write a value as partition keys do."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "x".join(_spell(part) for part in value)
-    return short_number(value) if isinstance(value, int | float) else str(value)
 
 
 def _distinct(labels: Mapping[str, str]) -> dict[str, str]:

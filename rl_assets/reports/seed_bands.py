@@ -1,4 +1,4 @@
-"""Learning curves of one recipe's members drawn together: their mean, and from the lowest to the highest seed."""
+"""Learning curves of one recipe's seeds drawn together: their mean, and from the lowest to the highest seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,20 +19,22 @@ class SeedBand:
     steps: Floats
     """`[num_points]` environment steps of one member, ascending."""
     mean: Floats
-    """`[num_points]` mean over the members that are known there."""
+    """`[num_points]` mean over the same `num_known` members at every point."""
     low: Floats
     """`[num_points]` the lowest of them."""
     high: Floats
     """`[num_points]` the highest of them."""
-    num_members: int
-    """Members with at least one known value."""
+    num_known: int
+    """Members with at least one known value; the others have no number to count with."""
 
 
 def seed_band(histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str = "mean_return") -> SeedBand | None:
     """Lay the members' curves over each other.
 
-    Between two known values a member is taken to be on the straight line that a plot would draw; before its first and
-    after its last it is not counted. Long curves are thinned by averages over equal numbers of updates.
+    A member counts at every point or at none, so that one which is stuck in an episode still weighs on the mean:
+    between two known values it is on the straight line that a plot would draw, after its last one it keeps that value.
+    The curve begins where the last member has its first value and ends with the shortest training. Long curves are
+    thinned by averages over equal numbers of updates.
 
     Args:
         histories: per member, columns of `[num_updates]`, `env_steps` among them; an empty mapping has no updates.
@@ -44,22 +46,28 @@ def seed_band(histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str =
     Raises:
         ValueError: a history's columns differ in length.
     """
-    curves = [known_points(history["env_steps"], history[column]) for history in histories if history]
-    curves = [thin_curve(steps, values, max_points=MAX_POINTS) for steps, values in curves if len(steps)]
+    curves: list[tuple[Floats, Floats]] = []
+    ends: list[float] = []
+    for history in filter(None, histories):
+        steps, values = known_points(history["env_steps"], history[column])
+        if len(steps):
+            curves.append(thin_curve(steps, values, max_points=MAX_POINTS))
+            ends.append(float(np.nanmax(history["env_steps"])))
     if not curves:
         return None
-    grid = np.unique(np.concatenate([steps for steps, _ in curves]))
+    start = max(steps[0] for steps, _ in curves)
+    end = max(start, min(ends))
+    grid = np.unique(np.concatenate([steps for steps, _ in curves] + [[end]]))
+    grid = grid[(start <= grid) & (grid <= end)]
     if len(grid) > MAX_POINTS:
         grid = grid[np.unique(np.linspace(0, len(grid) - 1, MAX_POINTS).round().astype(int))]
-    table = np.stack([np.interp(grid, steps, values, left=np.nan, right=np.nan) for steps, values in curves])
-    counted = np.isfinite(table).any(axis=0)
-    grid, table = grid[counted], table[:, counted]
+    table = np.stack([np.interp(grid, steps, values) for steps, values in curves])
     return SeedBand(
         steps=grid,
-        mean=np.nanmean(table, axis=0),
-        low=np.nanmin(table, axis=0),
-        high=np.nanmax(table, axis=0),
-        num_members=len(curves),
+        mean=table.mean(axis=0),
+        low=table.min(axis=0),
+        high=table.max(axis=0),
+        num_known=len(curves),
     )
 
 

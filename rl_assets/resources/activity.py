@@ -18,7 +18,7 @@ REQUEST_TAG = "rl/request"
 ASSETS_TAG = "rl/assets"
 """Names the assets of a run that is executed without a launcher; Dagster keeps a selection for launched runs only."""
 
-_UNFINISHED = [
+UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -50,7 +50,7 @@ class Activity:
     def __init__(self, instance: dg.DagsterInstance, graph: BaseAssetGraph) -> None:
         self._instance = instance
         self._graph = graph
-        self._runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED))]
+        self._runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
         self._backfills = [
             backfill.get_asset_backfill_data(graph)
             for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE))

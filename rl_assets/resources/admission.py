@@ -1,19 +1,27 @@
 """What a sweep must survive before anything is launched or written."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import check_key
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.datasets.spelling import find_name
-from rl_assets.errors import InvalidConfig, UnsupportedEnvironment
-from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id
+from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvironment
+from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
 from rl_assets.rl.envs.spaces import BoxActions
 
 
 def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
     """Check a sweep against the real environments and the client register.
+
+    Args:
+        sweep: as it was written.
+        register: knows the clients' names and the datasets.
+        source: what to call the sweep in an error, such as its file; its name where it is not given.
 
     Every environment is described, built and stepped once in a child process, so that an option that would kill a
     training is found here.
@@ -30,7 +38,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
         raise InvalidConfig(
             f"{source}: field 'name' contains the client's name, which would reach the logs: choose another"
         )
-    envs = tuple(_admit_env(env, sweep=sweep, source=source) for env in sweep.envs)
+    envs = tuple(_admit_env(position, sweep=sweep, source=source) for position in range(len(sweep.envs)))
     exact = sweep.model_copy(update={"envs": envs, "gates": _exact_floors(sweep, envs, source=source)})
     plan = plan_sweep(exact, dataset="check", source=source)
     for key in plan.envs:
@@ -40,17 +48,33 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     return exact
 
 
-def _admit_env(env: EnvConfig, *, sweep: SweepConfig, source: str) -> EnvConfig:
-    exact = EnvConfig(id=resolve_env_id(env.id), options=env.options)
-    spaces = describe_env(exact)
-    kind = "continuous" if isinstance(spaces.actions, BoxActions) else "discrete"
-    if sweep.action_space not in {None, kind}:
-        raise UnsupportedEnvironment(
-            f"{source}: '{exact.id}' has {kind} actions but the configuration asks for {sweep.action_space} ones: "
-            f"choose another environment or say {'discrete: true' if kind == 'discrete' else 'discrete: false'}"
-        )
-    check_env(exact)
+def _admit_env(position: int, *, sweep: SweepConfig, source: str) -> EnvConfig:
+    """One environment of a sweep with its exact id and typed options."""
+    env = sweep.envs[position]
+    field = sweep.ENV_FIELD.format(position=position)
+    with _refusals_named(f"{source}: field '{field}'"):
+        exact = EnvConfig(id=resolve_env_id(env.id), options=env.options)
+    with _refusals_named(f"{source}: field '{field}.options'"):
+        exact = with_typed_options(exact)
+    with _refusals_named(f"{source}: field '{field}'"):
+        spaces = describe_env(exact)
+        kind = "continuous" if isinstance(spaces.actions, BoxActions) else "discrete"
+        if sweep.action_space not in {None, kind}:
+            raise UnsupportedEnvironment(
+                f"'{exact.id}' has {kind} actions but the configuration asks for {sweep.action_space} ones: "
+                f"choose another environment or say {sweep.ACTION_SPACE_FIELDS[kind]}"
+            )
+        check_env(exact)
     return exact
+
+
+@contextmanager
+def _refusals_named(place: str) -> Iterator[None]:
+    """Say in which file and field an environment stands that is refused."""
+    try:
+        yield
+    except (UnknownEnvironment, UnsupportedEnvironment) as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:

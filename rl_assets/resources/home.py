@@ -41,6 +41,11 @@ class Home:
         return self.state / "pages"
 
     @property
+    def demo_folder(self) -> Path:
+        """What the demo records and hands over as a client's data."""
+        return self.state / "demo"
+
+    @property
     def sweeps_folder(self) -> Path:
         """Example sweeps and experiments that are reviewed like code."""
         return self.root / "sweeps"
@@ -49,6 +54,14 @@ class Home:
     def submitted_sweeps_folder(self) -> Path:
         """Sweeps that were given to `rlctl` or the Python API, pseudonymised."""
         return self.state / "sweeps"
+
+    def overlaps_own_state(self, path: Path) -> bool:
+        """Whether a path lies in what this installation writes, or holds it; the demo's data stands for a client's."""
+        place = path.resolve()
+        if place.is_relative_to(self.demo_folder):
+            return False
+        own = [self.state] if "://" in self.store_url else [self.state, Path(self.store_url).resolve()]
+        return any(place.is_relative_to(folder) or folder.is_relative_to(place) for folder in own)
 
 
 def find_home(*, start: Path, environ: Mapping[str, str] = os.environ) -> Home:

@@ -10,7 +10,7 @@ from rl_assets.config.experiment import read_experiment
 from rl_assets.config.keys import check_key
 from rl_assets.config.sweep import SweepConfig
 from rl_assets.config.yaml import load_yaml
-from rl_assets.errors import BadInput, InvalidConfig, UnknownPartition
+from rl_assets.errors import BadInput, CorruptObject, InvalidConfig, UnknownPartition
 
 
 class SweepLibrary:
@@ -42,13 +42,14 @@ class SweepLibrary:
         Raises:
             UnknownPartition: neither a file nor a submission has this name.
             BadInput: a file is wrong.
+            CorruptObject: what was submitted is damaged.
         """
         sweeps, wrong = self.filed()
         if name in sweeps:
             return sweeps[name]
         path = self._path(name)
         if path.is_file():
-            return SweepConfig.parse(json.loads(path.read_text()), source=str(path))
+            return SweepConfig.parse(_read_submission(path), source=str(path))
         hints = "".join(f"\n{error}" for error in wrong.values())
         raise UnknownPartition(
             f"no sweep '{name}': expected one of {', '.join(sorted(sweeps)) or '(none)'} in {self._files}, "
@@ -76,6 +77,15 @@ class SweepLibrary:
 
     def _path(self, name: str) -> Path:
         return self._submitted / f"{check_key(name, kind='sweep')}.json"
+
+
+def _read_submission(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CorruptObject(
+            f"submitted sweep '{path}' is damaged ({error}): launch it again with `rlctl sweep -f FILE`"
+        ) from error
 
 
 def read_sweep_file(path: Path) -> SweepConfig:

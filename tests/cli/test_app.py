@@ -144,6 +144,42 @@ def test_questions_without_an_answer_exit_with_2(rlctl: Any, words: list[str], s
     assert said in err
 
 
+ADD = ("dataset", "add", "--client", "Acme", "--project", "p", "--data-source", "s", "--domain", "d")
+
+
+def test_all_missing_words_of_a_dataset_are_named_at_once(rlctl: Any, tmp_path: Path) -> None:
+    code, out, err = rlctl("dataset", "add", "--project", "p", "--domain", " ")
+    assert (code, out) == (2, "")
+    assert "--client, --data-source, --domain are missing" in err
+    assert "--project" not in err.split(":")[1].split("missing")[0]
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("place", ["state", "state/register", "."])
+def test_the_installations_own_state_is_no_dataset(rlctl: Any, tmp_path: Path, place: str) -> None:
+    (tmp_path / "state" / "register").mkdir(parents=True)
+    (tmp_path / "state" / "register" / "file").write_text("x")
+    code, out, err = rlctl(*ADD, tmp_path / place)
+    assert (code, out) == (2, "")
+    assert "own state" in err
+    assert str(tmp_path / place) in err
+
+
+def test_a_dataset_that_comes_again_says_whether_its_content_is_new(rlctl: Any, tmp_path: Path) -> None:
+    for name, data in (("one", "1"), ("two", "2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.csv").write_text(data)
+    first = json.loads(rlctl(*ADD, tmp_path / "one", "--json")[1])
+    assert first["earlier_data_version"] is None
+    _, out, _ = rlctl(*ADD, tmp_path / "one")
+    assert "nothing changed" in out
+    _, out, _ = rlctl(*ADD, tmp_path / "two")
+    assert f"a new version; it replaces {first['data_version']}" in " ".join(out.split())
+    third = json.loads(rlctl(*ADD, tmp_path / "two", "--json")[1])
+    assert (third["dataset"], third["earlier_data_version"]) == (first["dataset"], third["data_version"])
+    assert third["data_version"] != first["data_version"]
+
+
 def flip_a_bit_everywhere(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_size:

@@ -88,7 +88,12 @@ def test_blanks_in_a_name_become_dashes():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"train__off_policy": True}, "field 'train.off_policy': expected false, got true"),
+        (
+            {"train__off_policy": True},
+            "field 'train.off_policy': expected false, got true: nothing else is there yet, write false or",
+        ),
+        ({"policy__algo": "sac"}, "field 'policy.algo': expected 'ppo', got 'sac': nothing else is there yet, write"),
+        ({"train__lr": 2.0}, "field 'train.lr': expected a number above 0 and at most 1, got 2.0: try 0.0003"),
         (
             {"train__steps_per_epoch": 4100},
             "field 'train.steps_per_epoch': expected a multiple of the 16 envs, got 4100: choose 4096",

@@ -11,11 +11,14 @@ def test_a_list_of_widths_becomes_a_tuple():
 @pytest.mark.parametrize(
     ("hidden_sizes", "message"),
     [
-        ([], r"'hidden_sizes': expected a list of 1 to 8 items, each a whole number from 1 to 4096, got \[\]$"),
+        (
+            [],
+            r"'hidden_sizes': expected a list of 1 to 8 items, each a .*, got \[\]: try \[64, 64\]$",
+        ),
         ([1] * 9, r"'hidden_sizes': expected a list of 1 to 8 items"),
         (64, r"got 64: write a list"),
-        ([64, 0], r"^t: field 'hidden_sizes\.1': expected a whole number from 1 to 4096, got 0$"),
-        ([4097], r"'hidden_sizes\.0': expected a whole number from 1 to 4096, got 4097$"),
+        ([64, 0], r"^t: field 'hidden_sizes\.1': expected a whole number from 1 to 4096, got 0: try 64$"),
+        ([4097], r"'hidden_sizes\.0': expected a whole number from 1 to 4096, got 4097: try 64$"),
         (["64"], r"'hidden_sizes\.0': .*got '64': remove the quotes$"),
         ([64.0], r"got 64\.0: write 64$"),
         ([True], r"got true$"),

@@ -86,7 +86,7 @@ def test_an_unknown_field_anywhere_is_named_with_those_that_exist(place):
         ({"envs": [3]}, "field 'envs.0': expected an environment id or {id: ..., options: {...}}, got 3"),
         ({"envs": [""]}, "field 'envs.0.id': expected a text of at least 1 character, got ''"),
         ({"envs": [{"options": {}}]}, "field 'envs.0.id' is missing: add a text of at least 1 character"),
-        ({"algorithm": "sac"}, "field 'algorithm': expected 'ppo', got 'sac'"),
+        ({"algorithm": "sac"}, "field 'algorithm': expected 'ppo', got 'sac': nothing else is there yet, write ppo"),
         ({"network": [64]}, "field 'network': expected a mapping of hidden_sizes, activation, got [64]"),
         ({"fixed": [1]}, "field 'fixed': expected a mapping of hyper-parameter to value, got [1]"),
         ({"grid": [1]}, "field 'grid': expected a mapping of hyper-parameter to a list of values, got [1]"),
@@ -99,7 +99,7 @@ def test_an_unknown_field_anywhere_is_named_with_those_that_exist(place):
         ({"seeds": "five"}, "field 'seeds': expected how many seeds, 1 to 100, or a list of seeds, each a whole"),
         ({"seeds": True}, "got true"),
         ({"seeds": 5.0}, "got 5.0: write 5"),
-        ({"seeds": 0}, "field 'seeds': expected 1 to 100 seeds, got 0"),
+        ({"seeds": 0}, "field 'seeds': expected 1 to 100 seeds, got 0: try 5"),
         ({"seeds": -1}, "field 'seeds': expected 1 to 100 seeds, got -1"),
         ({"seeds": 101}, "field 'seeds': expected 1 to 100 seeds, got 101"),
         ({"seeds": []}, "field 'seeds': expected 1 to 100 seeds, got 0"),
@@ -118,18 +118,18 @@ def test_a_wrong_type_or_bound_is_named_with_what_was_expected(changes, told):
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("learning_rate", -1, "expected a number above 0 and at most 1, got -1"),
-        ("learning_rate", 0, "expected a number above 0 and at most 1, got 0"),
-        ("learning_rate", math.nan, "expected a finite number above 0 and at most 1, got nan"),
-        ("learning_rate", math.inf, "expected a finite number above 0 and at most 1, got inf"),
+        ("learning_rate", -1, "expected a number above 0 and at most 1, got -1: try 0.001"),
+        ("learning_rate", 0, "expected a number above 0 and at most 1, got 0: try 0.001"),
+        ("learning_rate", math.nan, "expected a finite number above 0 and at most 1, got nan: try 0.001"),
+        ("learning_rate", math.inf, "expected a finite number above 0 and at most 1, got inf: try 0.001"),
         ("learning_rate", "3e-4", "expected a number above 0 and at most 1, got '3e-4': remove the quotes"),
         ("learning_rate", True, "expected a number above 0 and at most 1, got true"),
-        ("num_envs", 0, "expected a whole number from 1 to 4096, got 0"),
+        ("num_envs", 0, "expected a whole number from 1 to 4096, got 0: try 8"),
         ("num_envs", True, "expected a whole number from 1 to 4096, got true"),
         ("num_envs", 8.0, "expected a whole number from 1 to 4096, got 8.0: write 8"),
         ("anneal_learning_rate", 1, "expected true or false, got 1"),
         ("activation", "gelu", "expected 'tanh' or 'relu', got 'gelu'"),
-        ("total_timesteps", 0, "expected a whole number from 1 to 100,000,000,000, got 0"),
+        ("total_timesteps", 0, "expected a whole number from 1 to 100,000,000,000, got 0: try 200000"),
     ],
 )
 def test_a_wrong_hyper_parameter_is_named_where_it_was_written(place, name, value, told):
@@ -138,17 +138,22 @@ def test_a_wrong_hyper_parameter_is_named_where_it_was_written(place, name, valu
     )
 
 
+def test_one_network_where_the_grid_wants_a_list_of_them_is_put_into_brackets():
+    told = refusal(grid={"hidden_sizes": [64, 128]})
+    assert "hidden_sizes: expected a list of networks, each a list of widths, got 64: write [[64, 128]]" in told
+
+
 def test_a_width_inside_the_grid_is_named():
     told = refusal(grid={"hidden_sizes": [[64], [0]]})
-    assert told == "s.yaml: field 'grid.hidden_sizes': expected a whole number from 1 to 4096, got 0"
+    assert told == "s.yaml: field 'grid.hidden_sizes': expected a whole number from 1 to 4096, got 0: try 64"
 
 
 def test_every_wrong_value_of_a_grid_is_named_once():
     told = refusal(grid={"learning_rate": [-1, 1e-3, math.nan], "num_steps": [0, 128]}).splitlines()
     assert sorted(told) == [
-        "s.yaml: field 'grid.learning_rate': expected a finite number above 0 and at most 1, got nan",
-        "s.yaml: field 'grid.learning_rate': expected a number above 0 and at most 1, got -1",
-        "s.yaml: field 'grid.num_steps': expected a whole number from 1 to 65,536, got 0",
+        "s.yaml: field 'grid.learning_rate': expected a finite number above 0 and at most 1, got nan: try 0.001",
+        "s.yaml: field 'grid.learning_rate': expected a number above 0 and at most 1, got -1: try 0.001",
+        "s.yaml: field 'grid.num_steps': expected a whole number from 1 to 65,536, got 0: try 128",
     ]
 
 

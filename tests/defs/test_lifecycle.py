@@ -11,6 +11,7 @@ import pytest
 from rl_assets import api
 from rl_assets.api.drive import drive, execute, reason_of
 from rl_assets.api.installation import Installation
+from rl_assets.api.queries import ASSETS
 from rl_assets.api.sweeps import launch_sweep
 from rl_assets.defs.assets import policies
 from rl_assets.defs.graph import build_definitions
@@ -24,19 +25,10 @@ from rl_assets.store.bundles import member_seeds, policy_file
 from rl_assets.store.objects import ObjectStore
 from tests.defs.tiny_sweeps import tiny_sweep
 
-COUNTED = (
-    "trained_policies",
-    "policy_evaluations",
-    "eval_leaderboards",
-    "gate_evaluations",
-    "promoted_models",
-    "sweep_reports",
-)
-
 
 def count_events(installation: Installation) -> dict[str, int]:
     """How often each asset was materialized, over all partitions."""
-    return {asset: len(list(installation.log.history(asset))) for asset in COUNTED}
+    return {asset: len(list(installation.log.history(asset))) for asset in ASSETS}
 
 
 def test_a_sweep_leads_to_a_champion_and_everything_comes_once(installation: Installation) -> None:
@@ -44,7 +36,7 @@ def test_a_sweep_leads_to_a_champion_and_everything_comes_once(installation: Ins
     assert outcome.is_complete
     assert outcome.verdicts == {"CartPole-v1": "pass"}
     assert count_events(installation) == {
-        "trained_policies": 2, "policy_evaluations": 2, "eval_leaderboards": 1,
+        "datasets": 1, "sweep_configs": 1, "trained_policies": 2, "policy_evaluations": 2, "eval_leaderboards": 1,
         "gate_evaluations": 1, "promoted_models": 1, "sweep_reports": 1,
     }  # fmt: skip
     board = api.leaderboard(installation, "CartPole-v1")

@@ -110,7 +110,9 @@ def test_pages_are_written_for_a_browser_and_kept_in_the_store(swept: Installati
         assert event is not None
         with open(event.metadata["page"], "rb") as page:
             assert page.read(15).lower().startswith(b"<!doctype html>")
-        assert name in {record.data["file"] for record in event.entries["rl/files"].records}  # type: ignore[attr-defined]
+        files = event.entries["rl/files"]
+        assert isinstance(files, dg.TableMetadataValue)
+        assert name in {record.data["file"] for record in files.records}
 
 
 def test_a_policy_can_be_evaluated_alone_and_gets_the_same_episodes(swept: Installation) -> None:

@@ -79,6 +79,21 @@ def test_charts_have_their_places_and_sizes(show):
     assert "One seed each, so no band." in page.text
 
 
+def test_seeds_that_never_finished_an_episode_are_counted_beside_the_curves(show):
+    known = {"env_steps": [1, 2], "mean_return": [3.0, 4.0]}
+    stuck = {"env_steps": [1, 2], "mean_return": [float("nan")] * 2}
+    page, figures = show(curves={"a": [known, stuck, known], "b": [stuck, stuck]})
+    text = " ".join(page.text.split())
+    assert "never finished an episode and have no value; drawn are: lr=0.1 2 of 3 seeds; lr=0.2 0 of 2 seeds." in text
+    assert {trace["name"] for trace in figures["curves-7"]["data"]} == {"lr=0.1"}
+
+
+def test_where_every_seed_finished_an_episode_nothing_is_said_of_stuck_ones(show):
+    known = {"env_steps": [1, 2], "mean_return": [3.0, 4.0]}
+    page, _ = show(curves={"a": [known, known]})
+    assert "never finished" not in page.text
+
+
 def test_too_many_curves_are_left_out_and_counted(parse):
     names = [f"r{n}" for n in range(MAX_MUTED_CURVES + 3)]
     styles = {name: RecipeStyle(label=name, color=MUTED) for name in names}

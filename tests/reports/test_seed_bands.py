@@ -15,11 +15,11 @@ def history(steps, values):
 def test_mean_and_band_of_two_seeds_worked_by_hand():
     band = seed_band([history([10, 20, 30], [NAN, 2, 4]), history([10, 20, 30], [1, 4, 10])])
     assert band is not None
-    np.testing.assert_array_equal(band.steps, [10, 20, 30])
-    np.testing.assert_array_equal(band.mean, [1, 3, 7])
-    np.testing.assert_array_equal(band.low, [1, 2, 4])
-    np.testing.assert_array_equal(band.high, [1, 4, 10])
-    assert band.num_members == 2
+    np.testing.assert_array_equal(band.steps, [20, 30])
+    np.testing.assert_array_equal(band.mean, [3, 7])
+    np.testing.assert_array_equal(band.low, [2, 4])
+    np.testing.assert_array_equal(band.high, [4, 10])
+    assert band.num_known == 2
 
 
 def test_a_gap_is_bridged_so_that_it_does_not_move_the_mean():
@@ -28,17 +28,42 @@ def test_a_gap_is_bridged_so_that_it_does_not_move_the_mean():
     np.testing.assert_array_equal(band.mean, [5, 5, 5])
 
 
-def test_members_of_different_lengths_and_steps_share_one_grid():
-    band = seed_band([history([10, 20], [1, 2]), history([15, 40], [5, 10])])
-    assert band is not None
-    np.testing.assert_array_equal(band.steps, [10, 15, 20, 40])
-    np.testing.assert_array_equal(band.mean, [1, (1.5 + 5) / 2, (2 + 6) / 2, 10])
-
-
-def test_where_no_member_is_known_there_is_no_point():
-    band = seed_band([history([10, 20], [1, 2]), history([30, 40], [5, 10])])
+def test_a_seed_that_is_stuck_still_weighs_on_the_mean_until_its_training_ends():
+    band = seed_band(
+        [history([10, 20, 30, 40], [-100, NAN, NAN, NAN]), history([10, 20, 30, 40], [-100, -80, -60, -40])]
+    )
     assert band is not None
     np.testing.assert_array_equal(band.steps, [10, 20, 30, 40])
+    np.testing.assert_array_equal(band.mean, [-100, -90, -80, -70])
+    np.testing.assert_array_equal(band.low, [-100, -100, -100, -100])
+
+
+def test_the_mean_begins_where_the_slowest_seed_has_its_first_value():
+    band = seed_band([history([10, 20, 30], [500, 500, 500]), history([10, 20, 30], [NAN, NAN, 9])])
+    assert band is not None
+    np.testing.assert_array_equal(band.steps, [30])
+    np.testing.assert_array_equal(band.mean, [254.5])
+
+
+def test_a_seed_that_never_finished_an_episode_is_not_among_the_known():
+    band = seed_band([history([10, 20], [NAN, NAN]), history([10, 20], [1, 2])])
+    assert band is not None
+    assert band.num_known == 1
+    np.testing.assert_array_equal(band.mean, [1, 2])
+
+
+def test_trainings_of_different_lengths_are_compared_as_long_as_all_last():
+    band = seed_band([history([10, 22], [1, 2.2]), history([15, 40], [5, 10])])
+    assert band is not None
+    np.testing.assert_array_equal(band.steps, [15, 22])
+    np.testing.assert_allclose(band.mean, [(1.5 + 5) / 2, (2.2 + 6.4) / 2])
+
+
+def test_a_first_value_after_another_training_has_ended_is_one_point_over_both():
+    band = seed_band([history([10, 20], [1, 2]), history([30, 40], [NAN, 10])])
+    assert band is not None
+    np.testing.assert_array_equal(band.steps, [40])
+    np.testing.assert_array_equal(band.mean, [6])
 
 
 @pytest.mark.parametrize("histories", [[], [{}], [history([], [])], [history([1, 2], [NAN, NAN])]])

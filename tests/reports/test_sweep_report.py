@@ -54,8 +54,8 @@ def test_curves_are_drawn_where_an_episode_has_ended(parse, report):
     assert sorted(figures) == ["curves-1", "speeds-1"]
     traces = figures["curves-1"]["data"]
     assert [trace["legendgroup"] for trace in traces] == ["series-1", "series-1", "series-1", "series-2"]
-    assert traces[2]["x"] == [100, 200, 300]
-    assert traces[2]["y"] == [10, 50, 100]
+    assert traces[2]["x"] == [200, 300]
+    assert traces[2]["y"] == [50, 100]
     assert traces[3]["y"] == [52]
 
 

@@ -32,6 +32,24 @@ def test_variables_move_the_project_the_state_and_the_store(tmp_path: Path) -> N
     assert elsewhere.store_url == "/somewhere/else"
 
 
+@pytest.mark.parametrize(
+    ("place", "overlaps"),
+    [
+        ("project/.rl_assets", True),
+        ("project/.rl_assets/register/clients.json", True),
+        ("project", True),
+        ("elsewhere/store/objects", True),
+        ("project/.rl_assets/demo/recording.safetensors", False),
+        ("project/data", False),
+        ("project/.rl_assets-of-a-client", False),
+    ],
+)
+def test_a_path_within_or_around_the_state_is_known(tmp_path: Path, place: str, overlaps: bool) -> None:
+    environ = {"RL_ASSETS_STORE": str(tmp_path / "elsewhere" / "store")}
+    home = find_home(start=project(tmp_path / "project"), environ=environ)
+    assert home.overlaps_own_state(tmp_path / place) is overlaps
+
+
 @pytest.mark.parametrize("named", [None, "nowhere"])
 def test_a_folder_without_a_project_is_refused_with_what_to_do(tmp_path: Path, named: str | None) -> None:
     environ = {} if named is None else {"RL_ASSETS_ROOT": str(tmp_path / named)}

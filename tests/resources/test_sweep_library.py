@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from rl_assets.config.sweep import SweepConfig
-from rl_assets.errors import InvalidConfig, UnknownPartition
+from rl_assets.errors import CorruptObject, InvalidConfig, UnknownPartition
 from rl_assets.resources.sweep_library import SweepLibrary
 
 KEY = "c-0123456789.d1"
@@ -54,6 +54,15 @@ def test_two_files_of_one_name_are_both_named_as_wrong_but_the_first_counts(tmp_
     sweeps, wrong = shelf.filed()
     assert set(sweeps) == {"one"}
     assert [path.name for path in wrong] == ["b.yaml"]
+
+
+@pytest.mark.parametrize("damage", [b"{", b"\xff\xfe", b""])
+def test_a_damaged_submission_is_named_with_what_to_do(tmp_path: Path, damage: bytes) -> None:
+    shelf = library(tmp_path)
+    shelf.submit(make("one"))
+    (tmp_path / "submitted" / "one.json").write_bytes(damage)
+    with pytest.raises(CorruptObject, match=r"one\.json' is damaged .*: launch it again with `rlctl sweep -f FILE`"):
+        shelf.load("one")
 
 
 def test_an_unknown_sweep_is_refused_and_broken_files_are_told(tmp_path: Path) -> None:

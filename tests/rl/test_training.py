@@ -48,6 +48,26 @@ def members(make_member):
     return [make_member(seed, learning_rate=rate) for rate in (1e-3, 3e-3) for seed in (0, 1)]
 
 
+@pytest.fixture
+def endless(make_member):
+    """A member whose training takes hours."""
+    return dataclasses.replace(make_member(total_timesteps=10**9), hparam="endless")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Every worker process that a training starts, in order."""
+    workers = []
+
+    class Recorded(ChildProcess):
+        def __init__(self, module):
+            super().__init__(module)
+            workers.append(self)
+
+    monkeypatch.setattr(training, "ChildProcess", Recorded)
+    return workers
+
+
 def test_chunks_and_processes_do_not_change_bytes(members):
     plan = plan_training(CARTPOLE, members)
     together = list(train(plan, evaluation=EVALUATION))
@@ -112,18 +132,7 @@ def test_a_member_whose_evaluation_fails_fails_alone(members, monkeypatch):
         assert [type(member) for member in outcome.members] == [TrainedMember, MemberFailure]
 
 
-def test_a_worker_that_dies_is_its_members_failure_and_the_others_finish(members, monkeypatch):
-    started = []
-
-    class Recorded(ChildProcess):
-        def __init__(self, module):
-            super().__init__(module)
-            started.append(self)
-
-    monkeypatch.setattr(training, "ChildProcess", Recorded)
-    endless = dataclasses.replace(
-        members[0], recipe=members[0].recipe.model_copy(update={"total_timesteps": 10**9}), hparam="endless"
-    )
+def test_a_worker_that_dies_is_its_members_failure_and_the_others_finish(members, endless, started):
     plan = two_processes(plan_training(CARTPOLE, [endless, *members]))
     outcomes = {}
     killed = []
@@ -145,18 +154,7 @@ def test_a_worker_that_dies_is_its_members_failure_and_the_others_finish(members
     assert all(isinstance(member, TrainedMember) for member in others)
 
 
-def test_closing_the_iterator_ends_all_processes(members, monkeypatch):
-    started = []
-
-    class Recorded(ChildProcess):
-        def __init__(self, module):
-            super().__init__(module)
-            started.append(self)
-
-    monkeypatch.setattr(training, "ChildProcess", Recorded)
-    endless = dataclasses.replace(
-        members[0], recipe=members[0].recipe.model_copy(update={"total_timesteps": 10**9}), hparam="endless"
-    )
+def test_closing_the_iterator_ends_all_processes(members, endless, started):
     plan = two_processes(plan_training(CARTPOLE, [endless, members[0]]))
     outcomes = train(plan)
     assert next(outcomes).hparam == members[0].hparam
@@ -167,16 +165,7 @@ def test_closing_the_iterator_ends_all_processes(members, monkeypatch):
             os.kill(child.pid, 0)
 
 
-def test_an_interrupt_ends_all_processes(members, monkeypatch):
-    started = []
-
-    class Recorded(ChildProcess):
-        def __init__(self, module):
-            super().__init__(module)
-            started.append(self)
-
-    monkeypatch.setattr(training, "ChildProcess", Recorded)
-
+def test_an_interrupt_ends_all_processes(members, started):
     def interrupt(progress):
         raise KeyboardInterrupt
 

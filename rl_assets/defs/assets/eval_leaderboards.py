@@ -28,9 +28,9 @@ MAX_ROWS = 20
     owners=["team:rl"],
     kinds={"leaderboard"},
     description=(
-        "All evaluated recipes of an environment, ranked by the mean over seeds of each seed's mean return, with "
-        "confidence "
-        "intervals over seeds. Its best recipe's best member is the candidate that the gates look at."
+        "All evaluated recipes of an environment that live sweeps ask for, ranked by the mean over seeds of each "
+        "seed's mean return, with confidence intervals over seeds. "
+        "Its best recipe's best member is the candidate that the gates look at."
     ),
 )
 def eval_leaderboards(

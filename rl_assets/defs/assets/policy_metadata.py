@@ -7,6 +7,7 @@ import dagster as dg
 import numpy as np
 
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
+from rl_assets.reports.numbers import count_of
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.plan import TrainingPlan
@@ -15,14 +16,18 @@ MAX_ROWS = 20
 
 
 def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) -> dict[str, Any]:
-    """Numbers that chart over partitions, a short table of members, and a picture of the learning curve."""
+    """Numbers that chart over partitions, a short table of members, and a picture of each member's learning curve.
+
+    The mean training return is left out where a member never finished an episode: without it the mean would flatter.
+    """
     curves = {
         f"seed {seed}": (member.history["env_steps"], member.history["mean_return"])
         for seed, member in sorted(members.items())
     }
-    picture = as_data_uri(learning_curve_svg(curves, title="Mean return of training episodes"))
     returns = [_last_known(member.history["mean_return"]) for member in members.values()]
     known = [value for value in returns if value is not None]
+    partly = "" if len(known) == len(returns) else f", {len(known)} of {count_of(len(returns), 'seed')}"
+    picture = as_data_uri(learning_curve_svg(curves, title=f"Mean return of training episodes{partly}"))
     return {
         "learning_curve": dg.MetadataValue.md(f"![learning curve]({picture})"),
         "members": dg.MetadataValue.table(
@@ -37,7 +42,7 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
                 for seed, member in sorted(members.items())[:MAX_ROWS]
             ]
         ),
-        **({"training_mean_return": float(np.mean(known))} if known else {}),
+        **({"training_mean_return": float(np.mean(known))} if len(known) == len(returns) else {}),
         "env_steps": sum(member.env_steps for member in members.values()),
         "steps_per_s": round(float(np.mean([member.steps_per_s for member in members.values()]))),
         "wall_time_s": round(max(member.wall_time_s for member in members.values()), 2),

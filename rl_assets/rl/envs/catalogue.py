@@ -47,6 +47,20 @@ def resolve_env_id(name: str) -> str:
     )
 
 
+def with_typed_options(env: EnvConfig) -> EnvConfig:
+    """Give the options of an environment the types that its spec declares: `2` becomes `2.0` where it wants a float.
+
+    Args:
+        env: an environment whose id is exact.
+
+    Raises:
+        UnsupportedEnvironment: an option that it does not have, of another type, or that something else decides.
+    """
+    if not env.options:
+        return env
+    return EnvConfig(id=env.id, options=check_options(env, defaults=load_spec(env.id).config._asdict()))
+
+
 def describe_env(env: EnvConfig) -> EnvSpaces:
     """Tell what an environment configuration shows and takes, and whether it can be trained in.
 
@@ -60,10 +74,9 @@ def describe_env(env: EnvConfig) -> EnvSpaces:
     """
     if env.id not in known_env_ids():
         raise UnknownEnvironment(f"env '{env.id}' is not an exact id: write '{resolve_env_id(env.id)}'")
-    spec = load_spec(env.id)
     if env.options:
-        check_options(env, defaults=spec.config._asdict())
-        return check_env(env)
+        return check_env(with_typed_options(env))
+    spec = load_spec(env.id)
     return read_spaces(spec, env_id=env.id, reward_threshold=published_threshold(env, spec))
 
 

@@ -58,8 +58,12 @@ def check_options(env: EnvConfig, *, defaults: dict[str, Any]) -> dict[str, Opti
 
 
 def _check_option(env: EnvConfig, name: str, value: OptionValue, defaults: dict[str, Any]) -> OptionValue:
+    default = defaults.get(name)
+
     def refuse(expected: str) -> UnsupportedEnvironment:
-        return UnsupportedEnvironment(f"env '{env.id}', option '{name}' is {value!r}: expected {expected}")
+        return UnsupportedEnvironment(
+            f"env '{env.id}', option '{name}' is {value!r}: expected {expected}, such as its default {default!r}"
+        )
 
     if name in MANAGED_OPTIONS:
         raise UnsupportedEnvironment(
@@ -68,7 +72,6 @@ def _check_option(env: EnvConfig, name: str, value: OptionValue, defaults: dict[
     if name not in defaults:
         known = ", ".join(sorted(set(defaults) - set(MANAGED_OPTIONS)))
         raise UnsupportedEnvironment(f"env '{env.id}' has no option '{name}': expected one of {known}")
-    default = defaults[name]
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise refuse("true or false")

@@ -9,12 +9,14 @@ from rl_assets.config.canonical import canonical_json
 from rl_assets.config.environment import EnvConfig
 from rl_assets.errors import EnvironmentFault, RlAssetsError, UnsupportedEnvironment
 from rl_assets.rl.child import ChildProcess, connect_to_parent
-from rl_assets.rl.envs.library import load_spec, published_threshold
+from rl_assets.rl.envs.library import import_envpool, load_spec, published_threshold
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.envs.spaces import DiscreteActions, EnvSpaces, MultiDiscreteActions, read_spaces
 from rl_assets.rl.seeding import Purpose, env_seeds
 
-TIMEOUT_S = 8.0
+TIMEOUT_S = 30.0
+"""Far more than a sound environment takes, also while other runs use every core."""
+
 START_TIMEOUT_S = 60.0
 NUM_STEPS = 32
 
@@ -50,8 +52,8 @@ def _check(env_json: bytes, timeout_s: float) -> EnvSpaces:
             ) from fault
         except TimeoutError as timeout:
             raise UnsupportedEnvironment(
-                f"env '{env.id}'{options} did not finish {NUM_STEPS} steps within {timeout_s:g} s: "
-                "change its options or choose another"
+                f"env '{env.id}'{options} did not finish {NUM_STEPS} steps within {timeout_s:g} s: change its options, "
+                "choose another, or try again when this machine is less busy"
             ) from timeout
     if isinstance(verdict, str):
         raise UnsupportedEnvironment(verdict)
@@ -94,6 +96,7 @@ def _random_actions(spaces: EnvSpaces, rng: np.random.Generator) -> np.ndarray:
 def main() -> None:
     """Serve one question of `check_env`."""
     connection = connect_to_parent()
+    import_envpool()
     connection.send("ready")
     try:
         verdict: object = try_out(connection.recv()).to_json()

@@ -25,6 +25,8 @@ MIN_IMAGE_SIDE = 36
 
 MASK_NAMES = ("action_mask", "legal_action_mask")
 
+CHOOSE_ANOTHER = "choose another environment, such as CartPole-v1, LunarLander-v3 or HalfCheetah-v4"
+
 
 @dataclass(frozen=True, kw_only=True)
 class DiscreteActions:
@@ -223,7 +225,7 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
     if players != 1:
         raise UnsupportedEnvironment(
             f"env '{env_id}' is a game for {players} players: this version trains single-player environments only; "
-            "choose another"
+            f"{CHOOSE_ANOTHER}"
         )
     with without_box_warnings():
         observation, action_space = spec.observation_space, spec.action_space
@@ -234,7 +236,7 @@ def read_spaces(spec: Any, *, env_id: str, reward_threshold: float | None) -> En
     if size > MAX_FLAT_SIZE:
         raise UnsupportedEnvironment(
             f"env '{env_id}' shows {size} numbers that are no single image: expected at most {MAX_FLAT_SIZE}; "
-            "choose another"
+            f"{CHOOSE_ANOTHER}"
         )
     actions, encoding, is_masked = _read_actions(action_space, mask_shape, env_id=env_id)
     steps = int(spec.config.max_episode_steps)
@@ -326,7 +328,7 @@ def _read_parts(observation: Any, mask: MaskSource | None, *, env_id: str) -> It
             what = f"images {space.shape} beside other observations" if _is_image(space) else f"observations {space}"
             where = f" ({'.'.join(path)})" if path else ""
             raise UnsupportedEnvironment(
-                f"env '{env_id}' shows {what}{where}: expected one image, or numbers and labels; choose another"
+                f"env '{env_id}' shows {what}{where}: expected one image, or numbers and labels; {CHOOSE_ANOTHER}"
             )
 
 
@@ -336,7 +338,7 @@ def _read_actions(space: Any, mask_shape: tuple[int, ...], *, env_id: str) -> tu
     if kind == "Discrete":
         if int(space.start) != 0:
             raise UnsupportedEnvironment(
-                f"env '{env_id}' numbers its actions from {space.start}: expected 0; choose another"
+                f"env '{env_id}' numbers its actions from {space.start}: expected 0; {CHOOSE_ANOTHER}"
             )
         n = int(space.n)
         return DiscreteActions(n=n), ActionEncoding(shape=(), dtype="int64"), math.prod(mask_shape) == n
@@ -356,7 +358,7 @@ def _read_actions(space: Any, mask_shape: tuple[int, ...], *, env_id: str) -> tu
         return MultiDiscreteActions(ns=ns), encoding, is_apart
     raise UnsupportedEnvironment(
         f"env '{env_id}' takes actions {space}: expected choices (Discrete, or a vector of whole numbers) or a vector "
-        "of floats (Box); choose another"
+        f"of floats (Box); {CHOOSE_ANOTHER}"
     )
 
 

@@ -37,6 +37,21 @@ def test_an_option_that_never_comes_back_is_given_up():
         check_env(EnvConfig(id="Ant-v4", options={"frame_skip": 1_000_000}), timeout_s=1.0)
 
 
+def test_slow_imports_do_not_count_as_the_environments_time(monkeypatch):
+    class Parent:
+        def send(self, message):
+            done.append("ready" if message == "ready" else "verdict")
+
+        def recv(self):
+            return EnvConfig(id="CartPole-v1")
+
+    done = []
+    monkeypatch.setattr(preflight, "connect_to_parent", Parent)
+    monkeypatch.setattr(preflight, "import_envpool", lambda: done.append("import"))
+    preflight.main()
+    assert done == ["import", "ready", "verdict"]
+
+
 def test_numbers_that_are_not_finite_are_refused(monkeypatch):
     real = preflight.EnvironmentPool.reset
 

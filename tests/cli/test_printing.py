@@ -1,0 +1,99 @@
+"""What a person reads on a terminal of 80 columns."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rl_assets.api.outcome import SweepOutcome
+from rl_assets.cli import printing
+from rl_assets.config.sweep import SweepConfig, plan_sweep
+
+GRIDS = {
+    "learning rates": {"learning_rate": [1e-3, 3e-4, 1e-5]},
+    "rates and widths": {"learning_rate": [1e-3, 3e-4], "hidden_sizes": [[64, 64], [256, 256, 256]]},
+    "one recipe": {},
+    "a value at its default": {"num_envs": [8, 16]},
+}
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    shown = StringIO()
+    monkeypatch.setattr(printing, "console", Console(file=shown, width=80))
+    return shown
+
+
+def board(grid: dict[str, Any]) -> dict[str, Any]:
+    document = {"name": "s", "envs": ["X-v0"], "grid": grid, "fixed": {"num_steps": 64}, "dataset": "d"}
+    numbers = {"mean_return": -1234.56, "ci_low": -1240.3, "ci_high": -1200.1, "worst_seed_return": -1299.9}
+    rows = [
+        {"rank": rank, "hparam": hparam, "num_seeds": 2, "is_replicated": False, "num_episodes": 200, **numbers}
+        for rank, hparam in enumerate(plan_sweep(SweepConfig.parse(document, source="t"), dataset="d").recipes, start=1)
+    ]
+    return {"env": "X-v0", "champion": rows[0]["hparam"], "rows": rows}
+
+
+@pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
+def test_no_word_of_a_label_and_no_number_is_cut(terminal: StringIO, grid: dict[str, Any]) -> None:
+    answer = board(grid)
+    printing.print_leaderboard(answer)
+    shown = terminal.getvalue()
+    assert "…" not in shown.replace(" … ", "")
+    assert shown.count("-1240.3 … -1200.1") == len(answer["rows"])
+    words = shown.replace("\N{NO-BREAK SPACE}", " ").split()
+    labels = printing.recipe_labels(row["hparam"] for row in answer["rows"])
+    for label in labels.values():
+        assert set(label.replace("\N{NO-BREAK SPACE}", " ").split()) <= set(words)
+    assert len(set(labels.values())) == len(answer["rows"])
+
+
+def test_words_of_a_label_stand_in_the_order_of_the_key() -> None:
+    hparams = [row["hparam"] for row in board(GRIDS["rates and widths"])["rows"]]
+    labels = [label.replace("\N{NO-BREAK SPACE}", " ") for label in printing.recipe_labels(hparams).values()]
+    assert labels == ["lr=0.001", "lr=0.0003", "lr=0.001 · hidden=256x256x256", "lr=0.0003 · hidden=256x256x256"]
+
+
+def test_the_star_is_explained_and_rows_left_out_are_counted(terminal: StringIO) -> None:
+    printing.print_leaderboard(board({"learning_rate": [n / 1000 for n in range(1, printing.MAX_ROWS + 3)]}))
+    assert "★ 1 " in terminal.getvalue()
+    assert "★ the recipe of the reigning champion" in terminal.getvalue()
+    assert "and 2 more recipes; --json lists all" in terminal.getvalue()
+
+
+def test_without_a_champion_no_star_is_explained(terminal: StringIO) -> None:
+    printing.print_leaderboard(board({}) | {"champion": None})
+    assert "★" not in terminal.getvalue()
+
+
+def test_the_schema_shows_types_bounds_and_defaults_also_of_hyper_parameters(terminal: StringIO) -> None:
+    printing.print_fields()
+    text = " ".join(terminal.getvalue().split())
+    assert "expects" in text
+    assert "num_minibatches a whole number from 4" in text
+    assert "learning_rate a number above 0 0.001 Adam's step size" in text
+    assert "steps_per_epoch" in text, "experiments too"
+
+
+def test_an_outcome_tells_what_was_there_the_reasons_and_where_the_report_lies(terminal: StringIO) -> None:
+    outcome = SweepOutcome(
+        sweep="s",
+        event_id=1,
+        finished=("X-v0|a",),
+        failed=(),
+        verdicts={"X-v0": "hold", "Y-v0": None},
+        reasons={"X-v0": ("beats_champion: [no] spread",), "Y-v0": ()},
+        num_trainings=12,
+        num_reused=12,
+        report=f"/tmp/{'deep/' * 20}sweep-s.html",
+    )
+    printing.print_outcome(outcome)
+    assert terminal.getvalue().splitlines() == [
+        "sweep 's': 1 partition finished, 0 failed",
+        "  12 of 12 trainings were there already",
+        "  X-v0: hold",
+        "    beats_champion: [no] spread",
+        "  Y-v0: no verdict",
+        f"  report: {outcome.report}",
+    ]

@@ -1,0 +1,52 @@
+"""What the UI says of a training in which a seed is stuck."""
+
+import base64
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.network import NetworkConfig
+from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.recipe import Recipe
+from rl_assets.defs.assets.policy_metadata import describe_training
+from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.rl.plan import Member, TrainingPlan, plan_training
+from rl_assets.rl.training import train
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[TrainingPlan, dict[int, TrainedMember]]:
+    recipe = Recipe(
+        algorithm=PPOConfig(num_envs=4, num_steps=32),
+        network=NetworkConfig(hidden_sizes=(8,)),
+        total_timesteps=256,
+        dataset="d",
+    )
+    plan = plan_training(EnvConfig(id="CartPole-v1"), [Member(recipe=recipe, hparam="h", seed=seed) for seed in (0, 1)])
+    (outcome,) = train(plan)
+    return plan, {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
+
+
+def picture_of(metadata) -> str:
+    (data,) = re.findall(r"base64,([A-Za-z0-9+/=]+)", metadata["learning_curve"].md_str)
+    return base64.b64decode(data).decode()
+
+
+def test_the_mean_over_all_seeds_is_charted(trained) -> None:
+    plan, members = trained
+    metadata = describe_training(members, plan)
+    last = [member.history["mean_return"][-1] for member in members.values()]
+    assert metadata["training_mean_return"] == pytest.approx(np.mean(last), abs=0.01)
+    assert "of 2 seeds" not in picture_of(metadata)
+
+
+def test_a_seed_that_never_finished_an_episode_is_told_and_no_mean_is_made_without_it(trained) -> None:
+    plan, members = trained
+    history = members[1].history | {"mean_return": np.full_like(members[1].history["mean_return"], np.nan)}
+    metadata = describe_training(members | {1: replace(members[1], history=history)}, plan)
+    assert "training_mean_return" not in metadata
+    assert "Mean return of training episodes, 1 of 2 seeds" in picture_of(metadata)
+    assert [record.data["last_mean_return"] is None for record in metadata["members"].records] == [False, True]

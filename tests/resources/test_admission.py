@@ -1,0 +1,75 @@
+"""What is refused of an environment says in which file and field it stands, and what to do."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl_assets.config.experiment import read_experiment
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.datasets.register import ClientRegister
+from rl_assets.errors import BadInput
+from rl_assets.resources.admission import admit_sweep
+
+WORDS = {"client_id": "Acme", "project": "p", "data_source": "s", "domain": "d"}
+
+
+def sweep_of(*envs: Any, **changes: Any) -> SweepConfig:
+    return SweepConfig.parse({"name": "s", "envs": list(envs), "dataset": WORDS} | changes, source="s.yaml")
+
+
+def experiment_of(env: dict[str, Any], *, discrete: bool = True) -> SweepConfig:
+    document = {
+        "name": "e",
+        "env": env,
+        "policy": {"algo": "ppo", "discrete": discrete},
+        "train": {"epochs": 1, "steps_per_epoch": 64, "batch_size": 64, "lr": 0.001},
+    }
+    return read_experiment(document, source="e.yaml")
+
+
+def refusal(folder: Path, sweep: SweepConfig, *, source: str) -> str:
+    with pytest.raises(BadInput) as caught:
+        admit_sweep(sweep, register=ClientRegister(folder), source=source)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("envs", "words"),
+    [
+        (["pong"], ["field 'envs.0': env 'Pong-v5' shows images", "one flat vector of numbers", "such as CartPole-v1"]),
+        (["CartPole-v1", "CartPool"], ["field 'envs.1': env 'CartPool' is not known", "did you mean CartPole-v1"]),
+        (["connect4"], ["field 'envs.0': env 'ConnectFour-v1' is a game for 2 players", "such as CartPole-v1"]),
+        (
+            [{"id": "CartPole-v1", "options": {"max_episode_steps": 0}}],
+            ["field 'envs.0.options': env 'CartPole-v1', option 'max_episode_steps' is 0", "such as its default"],
+        ),
+    ],
+)
+def test_an_environment_is_refused_with_file_field_and_what_to_do(
+    tmp_path: Path, envs: list[Any], words: list[str]
+) -> None:
+    told = refusal(tmp_path, sweep_of(*envs), source="folder/s.yaml")
+    assert told.startswith("folder/s.yaml: ")
+    assert [word for word in words if word not in told] == []
+
+
+def test_an_experiment_is_refused_by_its_own_fields(tmp_path: Path) -> None:
+    assert "e.yaml: field 'env': env 'Pong-v5'" in refusal(tmp_path, experiment_of({"id": "pong"}), source="e.yaml")
+    options = {"id": "CartPole-v1", "options": {"foo": 1}}
+    assert "e.yaml: field 'env.options'" in refusal(tmp_path, experiment_of(options), source="e.yaml")
+    told = refusal(tmp_path, experiment_of({"id": "Pendulum-v1"}), source="e.yaml")
+    assert told.endswith("say policy.discrete: false")
+
+
+def test_an_action_space_that_does_not_fit_a_sweep_is_named_by_its_field(tmp_path: Path) -> None:
+    told = refusal(tmp_path, sweep_of("Pendulum-v1", action_space="discrete"), source="s.yaml")
+    assert told.endswith("say action_space: continuous")
+
+
+def test_options_get_the_types_that_the_environment_declares(tmp_path: Path) -> None:
+    sweep = sweep_of({"id": "ant", "options": {"healthy_reward": 2}})
+    (env,) = admit_sweep(sweep, register=ClientRegister(tmp_path)).envs
+    assert env.id.startswith("Ant-")
+    assert isinstance(env.options["healthy_reward"], float)
+    assert env.options == {"healthy_reward": 2.0}
