@@ -172,29 +172,46 @@ def _relu(x):
 @compiled
 def _exp(x):
     """The exponential to 1e-7, the same bits on every machine; infinite where float32 ends. As in Cephes' `expf`."""
-    if x > np.float32(88.722):
-        return np.float32(np.inf)
-    if x < np.float32(-87.33):
-        return _ZERO
-    if x != x:
-        return x
-    whole = np.float32(math.floor(x * np.float32(1.44269504088896341) + _HALF))
-    r = x - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
+    v = np.float32(88.722) if x > np.float32(88.722) else x
+    v = np.float32(-87.33) if v < np.float32(-87.33) else v
+    whole = np.floor(v * np.float32(1.44269504088896341) + _HALF)
+    r = v - whole * np.float32(0.693359375) + whole * np.float32(2.12194440e-4)
     p = np.float32(1.9875691500e-4) * r + np.float32(1.3981999507e-3)
     p = p * r + np.float32(8.3334519073e-3)
     p = p * r + np.float32(4.1665795894e-2)
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
-    half = np.int32(whole) >> 1  # two factors, as 2 ** 128 is no float32
-    scale = np.int32((half + 127) << 23).view(np.float32)
-    rest = np.int32((np.int32(whole) - half + 127) << 23).view(np.float32)
-    return (p * r * r + r + _ONE) * scale * rest
+    power = np.int32(whole)
+    half = power >> np.int32(1)  # two factors, as 2 ** 128 is no float32
+    scale = np.int32((half + np.int32(127)) << np.int32(23)).view(np.float32)
+    rest = np.int32((power - half + np.int32(127)) << np.int32(23)).view(np.float32)
+    y = (p * r * r + r + _ONE) * scale * rest
+    y = np.float32(np.inf) if x > np.float32(88.722) else y
+    return _ZERO if x < np.float32(-87.33) else y
 
 
 @compiled
 def _log(x):
-    """The logarithm, rounded from double precision, which libraries compute alike."""
-    return np.float32(math.log(np.float64(x)))
+    """The logarithm of a positive number to 3e-7, the same bits on every machine. As in Cephes' `logf`."""
+    bits = np.float32(x).view(np.int32)
+    exponent = np.int32((bits >> np.int32(23)) - np.int32(126))
+    m = np.int32((bits & np.int32(0x007FFFFF)) | np.int32(0x3F000000)).view(np.float32)
+    is_small = m < np.float32(0.707106781186547524)
+    exponent = exponent - np.int32(1) if is_small else exponent
+    m = m + m - _ONE if is_small else m - _ONE
+    s = m * m
+    y = np.float32(7.0376836292e-2) * m - np.float32(1.1514610310e-1)
+    y = y * m + np.float32(1.1676998740e-1)
+    y = y * m - np.float32(1.2420140846e-1)
+    y = y * m + np.float32(1.4249322787e-1)
+    y = y * m - np.float32(1.6668057665e-1)
+    y = y * m + np.float32(2.0000714765e-1)
+    y = y * m - np.float32(2.4999993993e-1)
+    y = y * m + np.float32(3.3333331174e-1)
+    e = np.float32(exponent)
+    y = y * m * s - np.float32(2.12194440e-4) * e - _HALF * s
+    y = m + y + np.float32(0.693359375) * e
+    return y if x == x else x
 
 
 @compiled
@@ -251,7 +268,8 @@ def _backward(layers, transposed, is_tanh, inputs, activations, deltas, gradient
         delta = deltas[layers[index, OUTPUT] : layers[index, OUTPUT] + rows * width].reshape(rows, width)
         bias = gradients[layers[index, BIAS] : layers[index, BIAS] + width]
         for row in range(rows):
-            bias += delta[row]
+            for lane in range(width):
+                bias[lane] += delta[row, lane]
         if index == 0:
             below = inputs
         else:
@@ -278,33 +296,55 @@ def _backward(layers, transposed, is_tanh, inputs, activations, deltas, gradient
 
 
 @compiled
-def _log_softmax(z, choices, mask):
-    """In place, for each choice by itself; `choices` holds the number of options of each."""
-    if mask.size:
-        for j in range(mask.size):
-            z[j] = z[j] if mask[j] else MASKED_LOGIT
+def _log_softmax(z, masks, choices, logits):
+    """Turn a tile's logits into log probabilities, for each choice by itself; the rows are the vector lanes.
+
+    Args:
+        z: `[rows, width]` float32.
+        masks: `[rows, num_outputs]` bool, or of size 0.
+        choices: options of each choice.
+        logits: `[num_outputs, rows]` float32, is filled.
+    """
+    num_outputs, rows = logits.shape
+    highest, total = np.empty(rows, np.float32), np.empty(rows, np.float32)
+    for j in range(num_outputs):
+        column = logits[j]
+        for row in range(rows):
+            column[row] = z[row, j]
+        if masks.size:
+            for row in range(rows):
+                column[row] = column[row] if masks[row, j] else MASKED_LOGIT
     start = 0
     for n in choices:
-        highest = z[start]
+        highest[:] = logits[start]
         for j in range(start + 1, start + n):
-            highest = z[j] if z[j] > highest else highest
-        total = _ZERO
+            column = logits[j]
+            for row in range(rows):
+                highest[row] = column[row] if column[row] > highest[row] else highest[row]
+        total[:] = _ZERO
         for j in range(start, start + n):
-            total += _exp(z[j] - highest)
-        shift = _log(total)
+            column = logits[j]
+            for row in range(rows):
+                column[row] -= highest[row]
+                total[row] += _exp(column[row])
+        for row in range(rows):
+            total[row] = _log(total[row])
         for j in range(start, start + n):
-            z[j] = z[j] - highest - shift
+            column = logits[j]
+            for row in range(rows):
+                column[row] -= total[row]
         start += n
 
 
 @compiled
-def _log_density(means, log_std, action):
-    """Of one action under independent normals."""
-    total = _ZERO
-    for j in range(action.size):
-        distance = (action[j] - means[j]) * _exp(-log_std[j])
-        total += -_HALF * distance * distance - log_std[j] - _HALF_LOG_TWO_PI
-    return total
+def _log_density(means, log_std, actions, log_probs):
+    """Fill `log_probs` with the log densities of a tile's actions under independent normals."""
+    log_probs[:] = _ZERO
+    for j in range(log_std.size):
+        inverse, constant = _exp(-log_std[j]), log_std[j] + _HALF_LOG_TWO_PI
+        for row in range(log_probs.size):
+            distance = (actions[row, j] - means[row, j]) * inverse
+            log_probs[row] += -_HALF * distance * distance - constant
 
 
 class Networks(NamedTuple):
@@ -382,27 +422,31 @@ def act(networks, observations, masks, noise, actions, scores):
         for begin in range(0, num_envs, TILE):
             inputs = observations[member, begin : begin + TILE]
             outputs = forward(own, towers[0], is_tanh, inputs, scratch[0])
-            for row in range(inputs.shape[0]):
-                env = begin + row
-                z, action = outputs[row, :num_outputs], actions[member, env]
-                if choices.size:
-                    _log_softmax(z, choices, masks[member, env] if masks.size else masks[0, 0])
-                    score, start = _ZERO, 0
+            end = begin + inputs.shape[0]
+            chosen = actions[member, begin:end]
+            log_probs = np.zeros(end - begin, np.float32)
+            if choices.size:
+                logits = np.empty((num_outputs, end - begin), np.float32)
+                _log_softmax(outputs, masks[member, begin:end] if masks.size else masks[0], choices, logits)
+                for row in range(end - begin):
+                    start = 0
                     for part in range(choices.size):
                         best, highest = start, np.float32(-np.inf)
                         for j in range(start, start + choices[part]):
-                            value = z[j] + noise[member, env, j] if noise.size else z[j]
+                            value = logits[j, row] + noise[member, begin + row, j] if noise.size else logits[j, row]
                             if value > highest:
                                 best, highest = j, value
-                        action[part] = np.float32(best - start)
-                        score += z[best]
+                        chosen[row, part] = np.float32(best - start)
+                        log_probs[row] += logits[best, row]
                         start += choices[part]
-                else:
+            else:
+                for row in range(end - begin):
                     for j in range(num_outputs):
-                        action[j] = z[j] + _exp(log_std[j]) * noise[member, env, j] if noise.size else z[j]
-                    score = _log_density(z, log_std, action)
-                if scores.size:
-                    scores[0, member, env] = score
+                        mean = outputs[row, j]
+                        chosen[row, j] = mean + _exp(log_std[j]) * noise[member, begin + row, j] if noise.size else mean
+                _log_density(outputs, log_std, chosen, log_probs)
+            if scores.size:
+                scores[0, member, begin:end] = log_probs
             if scores.size:
                 outputs = forward(own, towers[1], is_tanh, inputs, scratch[0])
                 for row in range(inputs.shape[0]):
@@ -450,61 +494,75 @@ def discounted_sums(rewards, ended, running, discount, sums):
 
 @compiled
 def _policy_loss(z, log_std, actions, masks, columns, choices, coefficients, share, delta, slope, totals):
-    """Turn one tile's actor outputs into derivatives of the loss by them.
+    """Turn one tile's actor outputs into derivatives of the loss by them; the rows are the vector lanes.
 
     Args:
-        z: `[rows, width]` float32 outputs; logits become log probabilities.
+        z: `[rows, width]` float32 outputs.
+        log_std: `[num_outputs]` float32; of no meaning for choices.
+        actions: `[rows, action_size]` float32.
+        masks: `[rows, num_outputs]` bool, or of size 0.
         columns: `[rows, 5]` float32: old log probability, advantage, return, old value, unused.
+        choices: options of each choice; of size 0: Gaussian actions.
+        coefficients: `[7]` float32.
         share: one over the minibatch's rows.
         delta: `[rows, width]` float32, is filled.
         slope: `[num_outputs]` float32, is added to: derivatives by the log deviations.
         totals: `[6]` float64 sums of the metrics, in the order of `METRICS`.
     """
-    num_outputs, clip = log_std.size, coefficients[CLIP]
-    for row in range(z.shape[0]):
-        own, action, out = z[row], actions[row], delta[row]
-        out[:] = _ZERO
-        entropy = _ZERO
-        if choices.size:
-            _log_softmax(own[:num_outputs], choices, masks[row] if masks.size else masks[0])
-            log_prob, start = _ZERO, 0
-            for part in range(choices.size):
-                log_prob += own[start + np.int64(action[part])]
-                start += choices[part]
-        else:
-            log_prob = _log_density(own[:num_outputs], log_std, action)
-        log_ratio = log_prob - columns[row, 0]
-        ratio, advantage = _exp(log_ratio), columns[row, 1]
-        bounded = min(max(ratio, _ONE - clip), _ONE + clip)
-        plain, clipped = -advantage * ratio, -advantage * bounded
-        pull = -advantage * ratio * share if plain >= clipped or bounded == ratio or ratio != ratio else _ZERO
-        if choices.size:
+    rows, num_outputs, clip = z.shape[0], log_std.size, coefficients[CLIP]
+    delta[:, :] = _ZERO
+    logits = np.empty((num_outputs, rows), np.float32)
+    log_probs, entropies = np.zeros(rows, np.float32), np.zeros(rows, np.float32)
+    if choices.size:
+        _log_softmax(z, masks, choices, logits)
+        for row in range(rows):
             start = 0
             for part in range(choices.size):
-                stop = start + choices[part]
-                own_entropy = _ZERO
-                for j in range(start, stop):
-                    out[j] = _exp(own[j])
-                    own_entropy -= out[j] * own[j]
-                for j in range(start, stop):
-                    chosen = _ONE if j - start == np.int64(action[part]) else _ZERO
-                    spread = coefficients[ENTROPY] * share * out[j] * (own[j] + own_entropy)
-                    out[j] = pull * (chosen - out[j]) + spread
-                    if masks.size and not masks[row, j]:
-                        out[j] = _ZERO
-                entropy += own_entropy
-                start = stop
-        else:
-            for j in range(num_outputs):
-                inverse = _exp(-log_std[j])
-                distance = (action[j] - own[j]) * inverse
-                out[j] = pull * distance * inverse
-                slope[j] += pull * (distance * distance - _ONE) - coefficients[ENTROPY] * share
-                entropy += log_std[j] + (_HALF + _HALF_LOG_TWO_PI)
+                log_probs[row] += logits[start + np.int64(actions[row, part]), row]
+                start += choices[part]
+    else:
+        _log_density(z, log_std, actions, log_probs)
+    ratios, pulls = np.empty(rows, np.float32), np.empty(rows, np.float32)
+    for row in range(rows):
+        ratios[row] = _exp(log_probs[row] - columns[row, 0])
+    for row in range(rows):
+        ratio, advantage = ratios[row], columns[row, 1]
+        bounded = min(max(ratio, _ONE - clip), _ONE + clip)
+        plain, clipped = -advantage * ratio, -advantage * bounded
+        is_free = plain >= clipped or bounded == ratio or ratio != ratio
+        pulls[row] = plain * share if is_free else _ZERO
         totals[0] += plain if plain >= clipped or plain != plain else clipped
-        totals[2] += entropy
-        totals[3] += ratio - _ONE - log_ratio
+        totals[3] += ratio - _ONE - (log_probs[row] - columns[row, 0])
         totals[4] += abs(ratio - _ONE) > clip
+    weight = coefficients[ENTROPY] * share
+    start = 0
+    for part in range(choices.size):
+        stop = start + choices[part]
+        own = np.zeros(rows, np.float32)
+        for j in range(start, stop):
+            column = logits[j]
+            for row in range(rows):
+                own[row] -= _exp(column[row]) * column[row]
+        for row in range(rows):
+            entropies[row] += own[row]
+        for j in range(start, stop):
+            column = logits[j]
+            for row in range(rows):
+                chosen = _ONE if np.float32(j - start) == actions[row, part] else _ZERO
+                probability = _exp(column[row])
+                value = pulls[row] * (chosen - probability) + weight * probability * (column[row] + own[row])
+                delta[row, j] = value if not masks.size or masks[row, j] else _ZERO
+        start = stop
+    if not choices.size:
+        for j in range(num_outputs):
+            inverse = _exp(-log_std[j])
+            for row in range(rows):
+                distance = (actions[row, j] - z[row, j]) * inverse
+                delta[row, j] = pulls[row] * distance * inverse
+                slope[j] += pulls[row] * (distance * distance - _ONE) - weight
+                entropies[row] += log_std[j] + (_HALF + _HALF_LOG_TWO_PI)
+    for row in range(rows):
+        totals[2] += entropies[row]
 
 
 @compiled

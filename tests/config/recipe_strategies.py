@@ -34,6 +34,7 @@ def algorithms(draw: st.DrawFn) -> PPOConfig:
         target_kl=draw(st.none() | st.floats(1e-12, 10)),
         normalize_observations=draw(st.booleans()),
         normalize_rewards=draw(st.booleans()),
+        squash_actions=draw(st.booleans()),
         adam_epsilon=draw(st.floats(1e-300, 1e-1)),
     )
 
@@ -43,6 +44,8 @@ def networks() -> st.SearchStrategy[NetworkConfig]:
         NetworkConfig,
         hidden_sizes=st.lists(st.integers(1, 4096), min_size=1, max_size=8).map(tuple),
         activation=st.sampled_from(["tanh", "relu"]),
+        image_features=st.integers(1, 4096),
+        image_precision=st.sampled_from(["float32", "bfloat16"]),
     )
 
 

@@ -33,9 +33,15 @@ OTHER_VALUES = {
         "target_kl": 0.02,
         "normalize_observations": True,
         "normalize_rewards": True,
+        "squash_actions": True,
         "adam_epsilon": 1e-8,
     },
-    "network": {"hidden_sizes": (64, 65), "activation": "relu"},
+    "network": {
+        "hidden_sizes": (64, 65),
+        "activation": "relu",
+        "image_features": 256,
+        "image_precision": "float32",
+    },
     "": {"total_timesteps": 200_001, "segment_steps": 999_999, "dataset": "c-0123456789.d2"},
 }
 FIELDS = [(part, name) for part, values in OTHER_VALUES.items() for name in values]

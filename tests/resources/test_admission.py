@@ -37,7 +37,7 @@ def refusal(folder: Path, sweep: SweepConfig, *, source: str) -> str:
 @pytest.mark.parametrize(
     ("envs", "words"),
     [
-        (["pong"], ["field 'envs.0': env 'Pong-v5' shows images", "one flat vector of numbers", "such as CartPole-v1"]),
+        (["connect4"], ["field 'envs.0': env 'ConnectFour-v1' is a game for 2 players", "such as CartPole-v1"]),
         (["CartPole-v1", "CartPool"], ["field 'envs.1': env 'CartPool' is not known", "did you mean CartPole-v1"]),
         (["connect4"], ["field 'envs.0': env 'ConnectFour-v1' is a game for 2 players", "such as CartPole-v1"]),
         (
@@ -55,7 +55,9 @@ def test_an_environment_is_refused_with_file_field_and_what_to_do(
 
 
 def test_an_experiment_is_refused_by_its_own_fields(tmp_path: Path) -> None:
-    assert "e.yaml: field 'env': env 'Pong-v5'" in refusal(tmp_path, experiment_of({"id": "pong"}), source="e.yaml")
+    assert "e.yaml: field 'env': env 'ConnectFour-v1'" in refusal(
+        tmp_path, experiment_of({"id": "connect4"}), source="e.yaml"
+    )
     options = {"id": "CartPole-v1", "options": {"foo": 1}}
     assert "e.yaml: field 'env.options'" in refusal(tmp_path, experiment_of(options), source="e.yaml")
     told = refusal(tmp_path, experiment_of({"id": "Pendulum-v1"}), source="e.yaml")

@@ -57,6 +57,9 @@ class EnvironmentPool:
         self.num_envs = len(seeds)
         self._was_done = np.zeros(self.num_envs, dtype=bool)
         self._is_reset = False
+        self._where = f"actions for {self.num_envs} envs of '{env.id}'"
+        self._views_shape = (self.num_envs, *spaces.observation_shape)
+        self._views_dtype = np.dtype(spaces.observation_dtype)
         actions = spaces.actions
         self._is_continuous = isinstance(actions, BoxActions)
         if isinstance(actions, BoxActions):
@@ -65,7 +68,7 @@ class EnvironmentPool:
         else:
             ns = (actions.n,) if isinstance(actions, DiscreteActions) else actions.ns
             self._action_shape = (self.num_envs,) if isinstance(actions, DiscreteActions) else (self.num_envs, len(ns))
-            self._low, self._high = np.zeros(len(ns), np.int64), np.array(ns, np.int64) - 1
+            self._low, self._high = np.zeros(len(ns), np.uint64), np.array(ns, np.uint64) - np.uint64(1)
         with without_box_warnings():
             self._pool = self._guard(
                 "be built",
@@ -135,21 +138,21 @@ class EnvironmentPool:
 
     def _checked(self, actions: np.ndarray) -> np.ndarray:
         """The actions themselves, once nothing is wrong with them: a wrong shape would abort the process."""
-        where = f"actions for {self.num_envs} envs of '{self.env.id}'"
+        where = self._where
         if not isinstance(actions, np.ndarray) or actions.shape != self._action_shape:
             raise ValueError(f"{where} have shape {np.shape(actions)}: expected {self._action_shape}")
         if self._is_continuous:
-            if not np.issubdtype(actions.dtype, np.floating):
+            if actions.dtype.kind != "f":
                 raise ValueError(f"{where} are {actions.dtype}: expected floats")
-            # Comparisons with NaN are false, so one look finds what is not finite and what leaves the bounds.
-            if not ((actions >= self._low) & (actions <= self._high)).all() or not np.isfinite(actions).all():
-                if not np.isfinite(actions).all():
-                    raise ValueError(f"{where} hold NaN or infinity: expected finite numbers")
+            if not np.isfinite(actions).all():
+                raise ValueError(f"{where} hold NaN or infinity: expected finite numbers")
+            if (actions < self._low).any() or (actions > self._high).any():
                 raise ValueError(f"{where} leave the bounds {self._low} to {self._high}: clip them first")
             return actions
-        if not np.issubdtype(actions.dtype, np.integer):
+        if actions.dtype.kind not in "iu":
             raise ValueError(f"{where} are {actions.dtype}: expected integers")
-        if actions.min() < 0 or (actions > self._high).any():
+        # Below zero is far above all bounds when it is read without a sign.
+        if (actions.astype(np.uint64) > self._high).any():
             raise ValueError(f"{where} span {actions.min()} to {actions.max()}: expected 0 to {np.max(self._high)}")
         return actions
 
@@ -176,11 +179,10 @@ class EnvironmentPool:
                     f"pool of '{self.env.id}' returned observations that lack {first_line(error)}: "
                     f"expected the parts {', '.join('.'.join(part.path) or 'itself' for part in spaces.parts)}"
                 ) from error
-        expected = (self.num_envs, *spaces.observation_shape)
-        if seen.shape != expected or str(seen.dtype) != spaces.observation_dtype:
+        if seen.shape != self._views_shape or seen.dtype != self._views_dtype:
             raise EnvironmentFault(
                 f"pool of '{self.env.id}' returned observations {seen.dtype} {seen.shape}: expected "
-                f"{spaces.observation_dtype} {expected}"
+                f"{self._views_dtype} {self._views_shape}"
             )
         if spaces.mask is None:
             return Views(observations=seen, masks=None)

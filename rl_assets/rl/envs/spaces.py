@@ -270,6 +270,8 @@ def flatten_observations(parts: tuple[ObservationPart, ...], observations: Any) 
             labels = array.reshape(len(array), -1).astype(np.int64)
             one_hot = labels[:, :, None] == np.arange(part.options)
             columns.append(one_hot.reshape(len(array), -1).astype(np.float32))
+        elif array.dtype == np.float32 and part.scale == 1:
+            columns.append(array.reshape(len(array), -1))
         else:
             with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the caller looks for
                 numbers = array.reshape(len(array), -1).astype(np.float32)
