@@ -50,7 +50,8 @@ def awaited_worker(installation: Installation) -> str | None:
             f"waiting for the Dagster daemon, which fell silent: "
             f"after {DAEMON_SILENT_AFTER_S:.0f} s without a sign of life this process goes on by itself"
         )
-    if any(installation.progress.running()):
+    unfinished = {run.run_id for run in unfinished_runs(installation.instance)}
+    if any(state["run_id"] in unfinished for state in installation.progress.running()):
         return (
             "waiting for a training that another process runs: "
             f"after {STALE_AFTER_S:.0f} s without progress this process goes on by itself"

@@ -82,7 +82,7 @@ def test_an_experiment_in_the_charters_form_is_launched_without_a_dataset(rlctl:
         ({"envs": ["CartPool-v1"]}, ["CartPool-v1", "CartPole"]),
         ({"envs": ["ConnectFour-v1"]}, ["ConnectFour-v1", "player"]),
         ({"envs": ["connect4"]}, ["ConnectFour", "player"]),
-        ({"envs": ["Pong-v5"]}, ["Pong-v5"]),
+        ({"envs": ["Chess-v1"]}, ["Chess-v1", "2 players"]),
         ({"env_names": ["CartPole-v1"]}, ["env_names", "envs"]),
         ({"grid": {"learning_rate": [-1e-3]}}, ["learning_rate", "-0.001"]),
         ({"grid": {"learning_rate": [1e-3]}, "fixed": {"num_envs": 0}}, ["num_envs"]),

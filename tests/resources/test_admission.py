@@ -39,7 +39,6 @@ def refusal(folder: Path, sweep: SweepConfig, *, source: str) -> str:
     [
         (["connect4"], ["field 'envs.0': env 'ConnectFour-v1' is a game for 2 players", "such as CartPole-v1"]),
         (["CartPole-v1", "CartPool"], ["field 'envs.1': env 'CartPool' is not known", "did you mean CartPole-v1"]),
-        (["connect4"], ["field 'envs.0': env 'ConnectFour-v1' is a game for 2 players", "such as CartPole-v1"]),
         (
             [{"id": "CartPole-v1", "options": {"max_episode_steps": 0}}],
             ["field 'envs.0.options': env 'CartPole-v1', option 'max_episode_steps' is 0", "such as its default"],

@@ -90,14 +90,16 @@ def policies(
     """Train what is missing of the asked-for cells, then evaluate it; log each partition as it is done."""
     failures: dict[str, str] = {}
     demand = read_demand(inputs.log)
-    for env, cells in asked_cells(context, demand).items():
-        env_run = _EnvRun(context, config=config, inputs=inputs, training=training, env=env)
-        if TRAINED in context.selected_asset_keys:
-            env_run.train(cells)
-        if EVALUATED in context.selected_asset_keys:
-            env_run.evaluate(cells)
-        failures |= env_run.failures
-    training.board().clear(context.run.run_id)
+    try:
+        for env, cells in asked_cells(context, demand).items():
+            env_run = _EnvRun(context, config=config, inputs=inputs, training=training, env=env)
+            if TRAINED in context.selected_asset_keys:
+                env_run.train(cells)
+            if EVALUATED in context.selected_asset_keys:
+                env_run.evaluate(cells)
+            failures |= env_run.failures
+    finally:
+        training.board().clear(context.run.run_id)
     if failures:
         raise dg.Failure(
             description=f"{len(failures)} of the asked-for partitions did not finish; all others are materialized:\n"
