@@ -33,8 +33,12 @@ def test_a_daemon_is_waited_for_until_it_was_silent_for_long(
 
 def test_without_a_daemon_nobody_is_waited_for_but_a_training_that_gets_on(installation: Installation) -> None:
     assert awaited_worker(installation) is None
-    installation.progress.write("run-1", "CartPole-v1: 4 members", {})
+    run = dg.DagsterRun(job_name="__ASSET_JOB", status=dg.DagsterRunStatus.STARTED)
+    installation.instance.add_run(run)
+    installation.progress.write(run.run_id, "CartPole-v1: 4 members", {})
     assert "a training that another process runs" in (awaited_worker(installation) or "")
+    installation.instance.report_run_failed(run, "it was interrupted")
+    assert awaited_worker(installation) is None, "what it last said of itself is left behind"
 
 
 def test_a_daemon_that_dies_is_given_up_and_the_sweep_goes_on(installation: Installation) -> None:
