@@ -54,6 +54,7 @@ def evaluate(
     num_episodes: int,
     deterministic: bool,
     sampling_seeds: Sequence[int] | None = None,
+    env_threads: int = 1,
 ) -> list[EpisodeRecords]:
     """Run every policy for a number of episodes.
 
@@ -70,6 +71,7 @@ def evaluate(
         num_episodes: episodes of each policy; the first streams run one more where they do not divide.
         deterministic: take the most likely action instead of a sampled one.
         sampling_seeds: for each policy the seed of its samples; needed unless deterministic.
+        env_threads: on which the environments are stepped; changes no result.
 
     Returns:
         The episodes of each policy; a policy's episodes do not depend on who is evaluated beside it.
@@ -86,7 +88,7 @@ def evaluate(
         for seed, own in zip(sampling_seeds or (), seeds, strict=not deterministic)
     ]
     flat_seeds = [int(seed) for own in seeds for seed in own]
-    with EnvironmentPool(env, spaces=spaces, seeds=flat_seeds) as pool:
+    with EnvironmentPool(env, spaces=spaces, seeds=flat_seeds, num_threads=env_threads) as pool:
         episodes = _run_episodes(stack, pool, quotas, streams, deterministic=deterministic, limit=_step_limit(spaces))
     records = [_gather(own_seeds, own) for own_seeds, own in zip(seeds, episodes, strict=True)]
     for index, record in enumerate(records):

@@ -12,6 +12,7 @@ from rl_assets.config.recipe import Recipe
 from rl_assets.errors import InvalidConfig, NotEnoughMemory
 from rl_assets.rl.backend import choose_backend
 from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.envs.library import is_cheap
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.memory import available_memory
 from rl_assets.rl.policy import PolicySpec
@@ -100,6 +101,9 @@ class TrainingPlan:
     num_processes: int
     """Processes that train; 1 is this process itself."""
 
+    env_threads: int
+    """Threads on which each process steps its environments; they change no result."""
+
     memory_bytes: int
     """Estimate of what the rollouts and networks of all processes take together, libraries aside."""
 
@@ -126,6 +130,7 @@ class TrainingPlan:
             "groups": self.num_groups,
             "chunks": [len(chunk.members) for chunk in self.chunks],
             "processes": self.num_processes,
+            "env_threads": self.env_threads,
             "env_steps": self.env_steps,
             "memory_mb": round(self.memory_bytes / 1e6, 1),
             "seconds": round(self.seconds, 1),
@@ -153,7 +158,7 @@ def plan_training(
     Args:
         env: an environment with an exact id.
         members: whom to train.
-        num_processes: processes to use at most, such as the number of cores.
+        num_processes: processes to use at most, such as the number of cores; what is left of it steps environments.
         spaces: the environment's spaces, if the caller knows them already.
 
     Raises:
@@ -206,6 +211,7 @@ def plan_training(
         chunks=tuple(chunks),
         num_groups=len(groups),
         num_processes=processes,
+        env_threads=1 if is_cheap(env.id) else max(1, num_processes // processes),
         memory_bytes=sum(sizes[:processes]),
         seconds=_makespan([seconds[chunk] for chunk in chunks], processes),
         oversized=oversized,

@@ -35,7 +35,12 @@ class UpdateReport:
 
 
 def train_population(
-    *, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member], on_update: Callable[[UpdateReport], None]
+    *,
+    env: EnvConfig,
+    spaces: EnvSpaces,
+    members: Sequence[Member],
+    on_update: Callable[[UpdateReport], None],
+    env_threads: int = 1,
 ) -> list[TrainedMember | MemberFailure]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
 
@@ -47,6 +52,7 @@ def train_population(
         spaces: its spaces.
         members: the population, at least one.
         on_update: called after each update.
+        env_threads: on which the environments are stepped; changes no result.
 
     Returns:
         What became of each member, in order; without evaluation episodes.
@@ -55,7 +61,7 @@ def train_population(
         EnvironmentFault: the pool failed.
     """
     started = time.perf_counter()
-    with single_thread(), Population(env, spaces, members) as population:
+    with single_thread(), Population(env, spaces, members, env_threads=env_threads) as population:
         while population.update < population.num_updates and not all(population.failures):
             on_update(population.advance())
         return population.results(time.perf_counter() - started)
@@ -82,8 +88,9 @@ class Population:
         spec: how to act with the members' tensors.
     """
 
-    def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member]) -> None:
+    def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member], *, env_threads: int = 1) -> None:
         recipe = members[0].recipe
+        self._env_threads = env_threads
         self._env, self._spaces, self._members, self._config = env, spaces, members, recipe.algorithm
         self._updates_per_segment = updates_per_segment(recipe)
         self.num_updates, self.update = num_updates(recipe), 0
@@ -200,7 +207,7 @@ class Population:
                 purpose=Purpose.TRAIN, env_key=key, member_seed=member.seed, segment=segment, num_envs=num_envs
             )
         ]
-        self._pool = EnvironmentPool(self._env, spaces=self._spaces, seeds=seeds)
+        self._pool = EnvironmentPool(self._env, spaces=self._spaces, seeds=seeds, num_threads=self._env_threads)
         self._actors = Actors(self._pool, self._policies)
         self._scalers = [scaler.restarted() for scaler in self._scalers]
 

@@ -101,7 +101,7 @@ def _run_in_processes(
 
 def _job(plan: TrainingPlan, chunk: Chunk, evaluation: EvaluationConfig | None) -> Job:
     members = tuple(plan.members[index] for index in chunk.members)
-    return Job(env=plan.env, spaces=plan.spaces, members=members, evaluation=evaluation)
+    return Job(env=plan.env, spaces=plan.spaces, members=members, evaluation=evaluation, env_threads=plan.env_threads)
 
 
 def _all_failed(plan: TrainingPlan, chunk: Chunk, fault: EnvironmentFault) -> _Results:

@@ -21,6 +21,7 @@ def selection_episodes(
     spec: PolicySpec,
     members: Sequence[tuple[int, Mapping[str, np.ndarray]]],
     config: EvaluationConfig,
+    env_threads: int = 1,
 ) -> list[EpisodeRecords]:
     """Run members that share a spec on selection episodes, all in one pool.
 
@@ -30,6 +31,7 @@ def selection_episodes(
         spec: what the policies have in common.
         members: training seed and tensors of each; members of several recipes may share a seed, and meet equal starts.
         config: how many episodes, and whether actions are sampled.
+        env_threads: on which the environments are stepped; changes no result.
 
     Returns:
         The episodes of each member, in order.
@@ -47,6 +49,7 @@ def selection_episodes(
             num_episodes=config.num_episodes,
             deterministic=config.deterministic,
             sampling_seeds=[seed for seed, _ in members],
+            env_threads=env_threads,
         )
 
 

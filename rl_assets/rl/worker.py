@@ -36,6 +36,9 @@ class Job:
     evaluation: EvaluationConfig | None
     """How to evaluate what was trained; None: not at all."""
 
+    env_threads: int
+    """Threads on which the environments are stepped."""
+
 
 def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[TrainedMember | MemberFailure]:
     """Train a population and evaluate it while it is in memory.
@@ -44,7 +47,13 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
         What became of each member, in order. A fault of the pool is every member's failure.
     """
     try:
-        results = train_population(env=job.env, spaces=job.spaces, members=job.members, on_update=on_update)
+        results = train_population(
+            env=job.env,
+            spaces=job.spaces,
+            members=job.members,
+            on_update=on_update,
+            env_threads=job.env_threads,
+        )
     except TrainingError as error:
         return [MemberFailure(seed=member.seed, error=error) for member in job.members]
     if job.evaluation is None:
@@ -77,6 +86,7 @@ def _evaluate_together(job: Job, members: Sequence[TrainedMember]) -> list[Episo
         spec=members[0].spec,
         members=[(member.seed, member.tensors) for member in members],
         config=job.evaluation,
+        env_threads=job.env_threads,
     )
 
 

@@ -116,3 +116,16 @@ def test_environments_that_cannot_be_trained_in_are_refused_here(make_member):
 def test_plans_are_values(make_member):
     plan = plan_training(CARTPOLE, [make_member(0)])
     assert dataclasses.replace(plan) == plan
+
+
+@pytest.mark.parametrize(
+    ("env_id", "num_processes", "threads"), [("CartPole-v1", 4, 1), ("HalfCheetah-v4", 4, 4), ("HalfCheetah-v4", 1, 1)]
+)
+def test_cores_without_a_process_step_dear_environments(make_member, env_id, num_processes, threads):
+    plan = plan_training(EnvConfig(id=env_id), [make_member()], num_processes=num_processes)
+    assert (plan.num_processes, plan.env_threads) == (1, threads)
+
+
+def test_an_estimate_grows_with_the_work(make_member):
+    short, long = (plan_training(CARTPOLE, [make_member(total_timesteps=steps)]).seconds for steps in (10_000, 100_000))
+    assert 5 * short < long < 15 * short

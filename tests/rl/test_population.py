@@ -155,3 +155,14 @@ def test_threads_are_given_back(make_member):
     seen = []
     train([make_member(0)], on_update=lambda report: seen.append(torch.get_num_threads()))
     assert (seen[0], torch.get_num_threads()) == (1, 2)
+
+
+def test_threads_of_environments_change_no_bytes(make_member):
+    env, member = EnvConfig(id="HalfCheetah-v4"), make_member(0)
+    one, three = (
+        train_population(
+            env=env, spaces=describe_env(env), members=[member], on_update=lambda report: None, env_threads=threads
+        )
+        for threads in (1, 3)
+    )
+    assert bytes_of(one[0]) == bytes_of(three[0])

@@ -55,7 +55,8 @@ def describe_plan(plan: TrainingPlan) -> str:
     sizes = "+".join(str(len(chunk.members)) for chunk in plan.chunks)
     return (
         f"{len(plan.members)} members of {plan.env.id} in {plan.num_groups} group(s), populations of {sizes} over "
-        f"{plan.num_processes} process(es), {plan.env_steps:,} steps, about {plan.memory_bytes / 1e6:.0f} MB and "
+        f"{plan.num_processes} process(es) with {plan.env_threads} thread(s) of environments "
+        f"each, {plan.env_steps:,} steps, about {plan.memory_bytes / 1e6:.0f} MB and "
         f"{plan.seconds:.0f} s" + (f"; {len(plan.oversized)} members do not fit into memory" if plan.oversized else "")
     )
 

@@ -10,6 +10,9 @@ from typing import Any
 from rl_assets.config.environment import EnvConfig, OptionValue
 from rl_assets.errors import UnsupportedEnvironment
 
+CHEAP_FAMILIES = frozenset({"envpool.classic_control", "envpool.toy_text"})
+"""EnvPool's modules whose environments are a few lines of arithmetic."""
+
 
 def import_envpool() -> Any:
     """Import EnvPool when it is first needed: it takes about a second."""
@@ -20,6 +23,12 @@ def import_envpool() -> Any:
 def known_env_ids() -> frozenset[str]:
     """Every id that EnvPool registers."""
     return frozenset(import_envpool().list_all_envs())
+
+
+def is_cheap(env_id: str) -> bool:
+    """Whether a step takes about a microsecond, less than a second thread costs."""
+    family, _, _ = importlib.import_module("envpool.registration").registry.specs[env_id]
+    return family in CHEAP_FAMILIES
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from rl_assets.errors import UnsupportedEnvironment
 MANAGED_OPTIONS = {
     "num_envs": "set num_envs of the algorithm",
     "batch_size": "every environment is stepped every time",
-    "num_threads": "each training process steps its environments on one thread",
+    "num_threads": "a training's plan sets it",
     "thread_affinity_offset": "the operating system places threads",
     "max_num_players": "it follows from the environment",
     "seed": "set the sweep's seeds",

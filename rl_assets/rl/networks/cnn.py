@@ -175,8 +175,11 @@ class NatureCNNs:
         return {name: view.detach().numpy().copy() for name, view in self._views(own)}
 
     def _forward_one(self, leaves: Mapping[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
+        first = "encoder.0.weight"
         weights = {name: leaf.to(self._dtype) for name, leaf in leaves.items() if name != "actor.log_std"}
-        x = images.to(self._dtype).contiguous(memory_format=torch.channels_last) / 255
+        # Bytes are whole in either precision: dividing the few weights is exact enough, and cheaper than all pixels.
+        weights[first] = (leaves[first] / 255).to(self._dtype)
+        x = images.to(self._dtype).contiguous(memory_format=torch.channels_last)
         for index, (_, _, stride) in enumerate(CONVOLUTIONS):
             x = functional.conv2d(x, weights[f"encoder.{index}.weight"], weights[f"encoder.{index}.bias"], stride)
             x = functional.relu(x)
