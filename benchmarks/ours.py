@@ -1,5 +1,6 @@
 """Our side: trainings through `rl_assets.rl`, as a caller of the package writes them."""
 
+import dataclasses
 import time
 from typing import Any
 
@@ -48,14 +49,24 @@ class Training:
         layout: how a batch is collected and cut.
         updates: that count; one more comes before them and does not.
         num_members: seeds of the one recipe.
+        env_threads: on which the environments are stepped.
         more: hyper-parameters of PPO that differ.
     """
 
-    def __init__(self, *, env_id: str, layout: Layout, updates: int, num_members: int = 1, **more: Any) -> None:
+    def __init__(
+        self,
+        *,
+        env_id: str,
+        layout: Layout,
+        updates: int,
+        num_members: int = 1,
+        env_threads: int = 1,
+        **more: Any,
+    ) -> None:
         recipe = make_recipe(layout, total_timesteps=(updates + 1) * layout.batch_size, **more)
         hparam = hparam_key(recipe)
         members = [Member(recipe=recipe, hparam=hparam, seed=seed) for seed in range(num_members)]
-        self._plan = plan_training(EnvConfig(id=env_id), members)
+        self._plan = dataclasses.replace(plan_training(EnvConfig(id=env_id), members), env_threads=env_threads)
 
     def measure(self) -> Measurement:
         """Train in this process; the clock starts when the first update is done. Reset steps are not counted."""

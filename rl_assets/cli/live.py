@@ -34,7 +34,7 @@ def open_console() -> Iterator[Console]:
 def live_progress(
     board: ProgressBoard, console: Console, *, is_watching: Callable[[], bool] = lambda: False
 ) -> Iterator[None]:
-    """Show a bar for each running training until the block ends.
+    """Show the plan of each running training once, and a bar for it until the block ends.
 
     On a console that is no terminal, and while another process does the work, a line for each training is printed now
     and then instead or beside.
@@ -56,10 +56,14 @@ def live_progress(
     with Progress(*columns, console=console, transient=True) as progress:
         bars = _Bars(progress)
         lines = _Lines(console, is_wanted=lambda: not console.is_terminal or is_watching())
+        plans: set[str] = set()
 
         def follow() -> None:
             while not stop.wait(POLL_EVERY_S):
                 running = {state["run_id"]: state for state in board.running()}
+                for plan in {state["plan"]: None for state in running.values() if state["plan"] not in plans}:
+                    plans.add(plan)
+                    console.print(plan, highlight=False, markup=False, soft_wrap=True)
                 bars.show(running)
                 lines.show(running)
 

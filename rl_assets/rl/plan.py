@@ -18,7 +18,7 @@ from rl_assets.rl.memory import available_memory
 from rl_assets.rl.policy import PolicySpec
 
 MAX_CHUNK_MEMBERS = 8
-"""Members that train together at most; beyond it their activations leave the cache."""
+"""Members that train together at most; further ones share the step of a pool that is long enough as it is."""
 
 MIN_PROCESS_STEPS = 150_000
 """Environment steps below which a further process costs more to start than it saves."""

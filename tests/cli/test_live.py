@@ -9,6 +9,14 @@ from rl_assets.cli import live
 from rl_assets.cli.live import live_progress, open_console
 from rl_assets.resources.progress import ProgressBoard
 
+STATE = {
+    "plan": "plan for CartPole-v1: 4 members in 1 group",
+    "env_steps_done": 50_000,
+    "env_steps_total": 100_000,
+    "steps_per_s": 1234.0,
+    "mean_return": None,
+}
+
 
 def test_the_console_still_speaks_while_a_step_captures_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     saved = os.dup(2)
@@ -32,7 +40,7 @@ def test_progress_of_a_running_training_is_shown_and_removed(tmp_path: Path) -> 
 
     board, shown = ProgressBoard(tmp_path), StringIO()
     console = Console(file=shown, force_terminal=True, width=140)
-    state = {"env_steps_done": 50_000, "env_steps_total": 100_000, "steps_per_s": 1234.0, "mean_return": 12.5}
+    state = STATE | {"mean_return": 12.5}
     board.write("run-1", "CartPole-v1: 4 members", state)
     with live_progress(board, console):
         for _ in range(100):
@@ -41,6 +49,7 @@ def test_progress_of_a_running_training_is_shown_and_removed(tmp_path: Path) -> 
             time.sleep(0.05)
     assert "CartPole-v1: 4 members" in shown.getvalue()
     assert "1,234 steps/s" in shown.getvalue()
+    assert shown.getvalue().count("plan for CartPole-v1: 4 members in 1 group") == 1, "told once, however often asked"
 
 
 def lines_of(board: ProgressBoard, *, is_terminal: bool, is_watching: bool) -> list[str]:
@@ -51,10 +60,9 @@ def lines_of(board: ProgressBoard, *, is_terminal: bool, is_watching: bool) -> l
 
     shown = StringIO()
     console = Console(file=shown, force_terminal=is_terminal, width=140)
-    state = {"env_steps_done": 50_000, "env_steps_total": 100_000, "steps_per_s": 1234.0, "mean_return": None}
     with live_progress(board, console, is_watching=lambda: is_watching):
         for done in (50_000, 50_000, 60_000):
-            board.write("run-1", "CartPole-v1: 4 members", state | {"env_steps_done": done}, is_last=True)
+            board.write("run-1", "CartPole-v1: 4 members", STATE | {"env_steps_done": done}, is_last=True)
             time.sleep(0.15)
     return [line for line in shown.getvalue().splitlines() if "4 members, " in line]
 

@@ -185,7 +185,7 @@ class _EnvRun:
             outcomes = train(
                 plan,
                 evaluation=shared if wants_episodes else None,
-                on_progress=lambda now: self._show(now, len(members)),
+                on_progress=lambda now: self._show(now, plan),
             )
             for outcome in outcomes:
                 self._finish(waiting.pop(outcome.hparam), outcome, plan)
@@ -235,12 +235,13 @@ class _EnvRun:
             episodes |= dict(zip(missing, records, strict=True))
         return cell.publish(episodes, describe_evaluation(episodes))
 
-    def _show(self, now: Progress, num_members: int) -> None:
+    def _show(self, now: Progress, plan: TrainingPlan) -> None:
         self._training.board().write(
             self._context.run.run_id,
-            f"{self._env}: {num_members} members",
+            f"{self._env}: {len(plan.members)} members",
             {
                 "env": self._env,
+                "plan": describe_plan(plan),
                 "env_steps_done": now.env_steps_done,
                 "env_steps_total": now.env_steps_total,
                 "steps_per_s": now.steps_per_s,

@@ -52,13 +52,18 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
 
 def describe_plan(plan: TrainingPlan) -> str:
     """A training plan in one line: who trains with whom, where, and what it takes."""
-    sizes = "+".join(str(len(chunk.members)) for chunk in plan.chunks)
-    return (
-        f"{len(plan.members)} members of {plan.env.id} in {plan.num_groups} group(s), populations of {sizes} over "
-        f"{plan.num_processes} process(es) with {plan.env_threads} thread(s) of environments "
-        f"each, {plan.env_steps:,} steps, about {plan.memory_bytes / 1e6:.0f} MB and "
-        f"{plan.seconds:.0f} s" + (f"; {len(plan.oversized)} members do not fit into memory" if plan.oversized else "")
-    )
+    sizes = "+".join(str(len(chunk.members)) for chunk in plan.chunks) or "nobody"
+    parts = [
+        f"plan for {plan.env.id}: {count_of(len(plan.members), 'member')} in {count_of(plan.num_groups, 'group')}",
+        f"populations of {sizes}",
+        f"{count_of(plan.num_processes, 'process', 'processes')} with "
+        f"{count_of(plan.env_threads, 'environment thread')} each",
+        f"{plan.env_steps:,} steps",
+        f"about {plan.memory_bytes / 1e6:.0f} MB and {plan.seconds:.0f} s",
+    ]
+    if plan.oversized:
+        parts.append(f"without {count_of(len(plan.oversized), 'member')} too large for this machine's memory")
+    return ", ".join(parts)
 
 
 def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any]:
