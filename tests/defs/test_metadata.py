@@ -91,7 +91,7 @@ def test_a_trained_policy_shows_its_curve_its_members_and_numbers(swept: Install
         assert [record.data["seed"] for record in members.records] == [0, 1]
         assert event.metadata["steps_per_s"] > 0
         assert event.metadata["env_steps"] > 0
-        assert f"plan for {ENV}: 2 members in 1 group" in event.metadata["plan"]
+        assert f"plan for {ENV}: 4 members in 1 group" in event.metadata["plan"]
 
 
 def test_numbers_that_the_ui_charts_are_finite(swept: Installation) -> None:
