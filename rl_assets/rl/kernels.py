@@ -447,7 +447,6 @@ def act(networks, observations, masks, noise, actions, scores):
                 _log_density(outputs, log_std, chosen, log_probs)
             if scores.size:
                 scores[0, member, begin:end] = log_probs
-            if scores.size:
                 outputs = forward(own, towers[1], is_tanh, inputs, scratch[0])
                 for row in range(inputs.shape[0]):
                     scores[1, member, begin + row] = outputs[row, 0]
