@@ -41,8 +41,16 @@ _HALF_LOG_TWO_PI = np.float32(0.5 * math.log(2 * math.pi))
 
 
 def compiled(function: Any) -> Any:
-    """Compile on first use and keep the machine code beside this file; arithmetic stays as it is written."""
-    return njit(cache=True, error_model="numpy")(function)
+    """Compile on first use and keep the machine code beside this file; arithmetic stays as it is written.
+
+    Where neither that folder nor the user's cache can be written, every process compiles anew.
+    """
+    try:
+        return njit(cache=True, error_model="numpy")(function)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        return njit(error_model="numpy")(function)
 
 
 def _make_block(rows: int, vectors: int) -> Any:

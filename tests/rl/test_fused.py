@@ -1,6 +1,8 @@
 """What the compiled kernels compute, against NumPy and torch."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -178,6 +180,19 @@ def test_discounted_sums_are_the_same_bits_without_a_compiler(monkeypatch):
     monkeypatch.setattr(normalization, "has_numba", lambda: False)
     plain = normalization.discounted_sums(rewards, ended=ended, start=start, discount=0.99)
     assert [part.tobytes() for part in compiled] == [part.tobytes() for part in plain]
+
+
+def test_kernels_work_where_nothing_can_be_kept():
+    program = (
+        "import numba.core.caching as caching\n"
+        "caching.CacheImpl._locator_classes = []\n"
+        "import numpy as np\n"
+        "from rl_assets.rl import kernels\n"
+        "x = np.ones(3, np.float32)\n"
+        "kernels._relu(x)\n"
+        "assert x.tolist() == [1.0, 1.0, 1.0] and not kernels._relu.stats.cache_path\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (1, 1), (2, 1000)])
