@@ -26,8 +26,8 @@ MIN_PROCESS_STEPS = 150_000
 MEMORY_SHARE = 0.8
 """Part of the free memory that a training may plan with."""
 
-POOL_STEP_S, VECTOR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 3e-4
-"""Seconds of one step of a whole pool, and of one environment that shows numbers or images; rough."""
+POOL_STEP_S, CHEAP_STEP_S, DEAR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 2e-5, 3e-4
+"""Seconds of a step of a whole pool, and of one environment: a cheap one, another, one that shows images; rough."""
 
 PRODUCTS_PER_S, IMAGE_PRODUCTS_PER_S = 2.5e10, 5e10
 """Products of numbers that a core adds up per second in small networks and in convolutions; rough."""
@@ -200,7 +200,10 @@ def plan_training(
             room=int(min(MAX_CHUNK_MEMBERS, budget / processes // needs[group[0]])),
         )
     ]
-    seconds = {chunk: _seconds(spaces, [members[index] for index in chunk.members]) for chunk in chunks}
+    env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
+    seconds = {
+        chunk: _seconds(spaces, [members[index] for index in chunk.members], env_step=env_step) for chunk in chunks
+    }
     chunks.sort(key=lambda chunk: -seconds[chunk])
     processes = max(1, min(processes, len(chunks)))
     sizes = sorted((sum(needs[index] for index in chunk.members) for chunk in chunks), reverse=True)
@@ -275,11 +278,11 @@ def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
     return batch + minibatch + 4 * 4 * spec.shape.num_parameters
 
 
-def _seconds(spaces: EnvSpaces, members: Sequence[Member]) -> float:
+def _seconds(spaces: EnvSpaces, members: Sequence[Member], *, env_step: float) -> float:
     """Roughly how long a population trains: the pool's steps, the environments' own, and the networks' products."""
     recipe = members[0].recipe
     spec = _spec(spaces, recipe)
-    rate, env_step = (IMAGE_PRODUCTS_PER_S, IMAGE_STEP_S) if spec.is_image else (PRODUCTS_PER_S, VECTOR_STEP_S)
+    rate = IMAGE_PRODUCTS_PER_S if spec.is_image else PRODUCTS_PER_S
     passes = 1 + 3 * recipe.algorithm.update_epochs
     per_step = env_step + passes * spec.shape.num_products / rate
     steps = _cost(recipe)
