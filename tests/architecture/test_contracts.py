@@ -17,8 +17,9 @@ SOURCES = sorted((ROOT / "rl_assets").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "misc"}
 MAX_LINES = 450
-LONG_FILES = {"rl_assets/rl/kernels.py"}
-"""Compiled code is cached by the file it stands in: what it calls in another file could change unnoticed."""
+LONG_FILES = {"rl_assets/rl/kernels.py": 720}
+"""File -> its own bound. Compiled code is cached by the date of the file it stands in, so what it calls in another file
+could change unnoticed: the kernels stand in one (docs/decisions/007-compiled-kernels.md)."""
 
 
 def relative(path: Path) -> str:
@@ -61,7 +62,7 @@ def test_every_module_is_named_for_what_it_holds() -> None:
 def test_no_file_is_too_long_to_read() -> None:
     files = [*SOURCES, *TESTS, ROOT / "definitions.py"]
     lengths = {relative(path): len(path.read_text().splitlines()) for path in files}
-    too_long = {name: length for name, length in lengths.items() if length > MAX_LINES and name not in LONG_FILES}
+    too_long = {name: length for name, length in lengths.items() if length > LONG_FILES.get(name, MAX_LINES)}
     assert not too_long, f"more than {MAX_LINES} lines, split by idea: {too_long}"
 
 
