@@ -12,7 +12,9 @@ RlAssetsError
 ├── TrainingError
 │   ├── MemberDiverged          one member's numbers stopped being finite
 │   ├── NotEnoughMemory         one member's rollout and network do not fit into this machine
-│   └── EnvironmentFault        an environment pool or its worker died or misbehaved
+│   ├── EnvironmentFault        an environment pool or its worker died or misbehaved
+│   ├── CheckpointLost          a checkpoint vanished between planning and training
+│   └── InexactResume           going on here would give other bits than going on where it began
 ├── StoreError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
@@ -100,6 +102,25 @@ class NotEnoughMemory(TrainingError):
 
 class EnvironmentFault(TrainingError):
     """An environment pool or the worker that steps it died or returned nonsense."""
+
+
+class CheckpointLost(TrainingError):
+    """A member's checkpoint was there when the training was planned, and was not when its turn came."""
+
+    def __init__(self, member: str, update: int) -> None:
+        super().__init__(member, update)
+        self.member, self.update = member, update
+
+    def __str__(self) -> str:
+        return (
+            f"member '{self.member}' was to go on from update {self.update}, but its checkpoint can no longer be "
+            "read: "
+            "launch it again and it goes on from an older one, or from the beginning"
+        )
+
+
+class InexactResume(TrainingError):
+    """A training was interrupted under another numerics fingerprint, so that going on here would give other bits."""
 
 
 class StoreError(RlAssetsError):

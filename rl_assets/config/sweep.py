@@ -97,8 +97,9 @@ class SweepConfig(StrictModel):
     total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
     """Environment steps of each member."""
 
-    segment_steps: int = Field(default=1_000_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps after which the pool is rebuilt with fresh seeds."""
+    segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
+    """Environment steps after which a checkpoint is kept and the pool is rebuilt with fresh seeds; null takes 250,000,
+    or 4,000 for each environment where that is more."""
 
     dataset: DatasetKey | DatasetDeclaration
     """Whose work this is: a registered dataset, or the four words that declare one."""

@@ -1,13 +1,15 @@
-"""A child process of our own that talks over one socket and cannot leave its parent waiting for ever."""
+"""Children of our own, processes and threads, that talk over one socket and leave no parent waiting for ever."""
 
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rl_assets.errors import EnvironmentFault
 
@@ -102,6 +104,66 @@ class ChildProcess:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+class ChildThread:
+    """Runs a function in a thread of this process, and is talked to like a `ChildProcess`.
+
+    It starts at once, where a process has to import everything first. When the connection is closed, the function
+    meets an error with its next message and ends. One that hangs is left behind; it cannot be ended.
+    """
+
+    def __init__(self, serve: Callable[[Connection], None]) -> None:
+        self._serve = serve
+        self._error: BaseException | None = None
+        self.connection, self._theirs = Pipe()
+        self._thread = threading.Thread(target=self._run, name=serve.__qualname__, daemon=True)
+        self._thread.start()
+
+    def send(self, message: Any) -> None:
+        """Send one message.
+
+        Raises:
+            EnvironmentFault: the thread has ended.
+        """
+        try:
+            self.connection.send(message)
+        except OSError as error:
+            raise EnvironmentFault(self.describe_death()) from error
+
+    def receive(self) -> Any:
+        """Wait for the next message.
+
+        Raises:
+            EnvironmentFault: the thread has ended.
+            Exception: whatever ended it.
+        """
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionError) as error:
+            self._thread.join(_GRACE_S)
+            if self._error is not None:
+                raise self._error from None
+            raise EnvironmentFault(self.describe_death()) from error
+
+    def describe_death(self) -> str:
+        """Say how the thread ended."""
+        return f"thread '{self._thread.name}' " + ("hangs" if self._thread.is_alive() else "ended without a result")
+
+    def close(self) -> None:
+        """Let the thread end, and wait a little for it; safe to call twice."""
+        self.connection.close()
+        self._thread.join(_GRACE_S)
+
+    def _run(self) -> None:
+        try:
+            self._serve(cast("Connection", self._theirs))
+        except (EOFError, ConnectionError):
+            pass  # the parent wants no more of it
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._theirs.close()
 
 
 def connect_to_parent() -> Connection:

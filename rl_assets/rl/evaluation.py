@@ -1,6 +1,6 @@
 """Episodes of fixed policies, without favour for short ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,7 @@ def evaluate(
     deterministic: bool,
     sampling_seeds: Sequence[int] | None = None,
     env_threads: int = 1,
+    on_step: Callable[[], None] | None = None,
 ) -> list[EpisodeRecords]:
     """Run every policy for a number of episodes.
 
@@ -72,6 +73,7 @@ def evaluate(
         deterministic: take the most likely action instead of a sampled one.
         sampling_seeds: for each policy the seed of its samples; needed unless deterministic.
         env_threads: on which the environments are stepped; changes no result.
+        on_step: called after every step of the environments: a sign of life.
 
     Returns:
         The episodes of each policy; a policy's episodes do not depend on who is evaluated beside it.
@@ -88,7 +90,7 @@ def evaluate(
         for seed, own in zip(sampling_seeds or (), seeds, strict=not deterministic)
     ]
     flat_seeds = [int(seed) for own in seeds for seed in own]
-    with EnvironmentPool(env, spaces=spaces, seeds=flat_seeds, num_threads=env_threads) as pool:
+    with EnvironmentPool(env, spaces=spaces, seeds=flat_seeds, num_threads=env_threads, on_step=on_step) as pool:
         episodes = _run_episodes(stack, pool, quotas, streams, deterministic=deterministic, limit=_step_limit(spaces))
     records = [_gather(own_seeds, own) for own_seeds, own in zip(seeds, episodes, strict=True)]
     for index, record in enumerate(records):

@@ -8,10 +8,10 @@ import numpy as np
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.rl import kernels
 from rl_assets.rl.actor_critics import Acts
-from rl_assets.rl.algorithms.ppo import METRICS, samples_of, shuffled_samples
+from rl_assets.rl.algorithms.ppo import METRICS, samples_of, shuffled_samples, without_prefix
 from rl_assets.rl.distributions import ActionDistribution, Categorical
 from rl_assets.rl.kernels import LANES, TILE
-from rl_assets.rl.networks.mlp import MLPShape
+from rl_assets.rl.networks.mlp import MLPShape, checked_parameter
 from rl_assets.rl.rollout import Rollout
 
 _LINE = 64
@@ -46,7 +46,7 @@ class FusedActorCritics:
         )
         self._action_size = distribution.action_size
         for index, tensors in enumerate(members):
-            self._write(index, tensors)
+            self.write(index, tensors)
 
     def act(self, observations: np.ndarray, *, noise: np.ndarray, masks: np.ndarray | None) -> Acts:
         """Sample actions; see `ActorCritics`."""
@@ -74,6 +74,15 @@ class FusedActorCritics:
         row = (self.parameters if flat is None else flat)[index]
         return {name: view.T.copy(order="C") for name, view in self._views(row)}
 
+    def write(self, index: int, tensors: Mapping[str, np.ndarray], *, flat: np.ndarray | None = None) -> None:
+        """Put one member's parameters where `read` reads them.
+
+        Raises:
+            ValueError: a parameter is missing, or of another shape or dtype.
+        """
+        for name, target in self._views((self.parameters if flat is None else flat)[index]):
+            target[...] = checked_parameter(tensors, name, tuple(reversed(target.shape))).T
+
     def _act(
         self, observations: np.ndarray, noise: np.ndarray, masks: np.ndarray | None, scores: np.ndarray
     ) -> np.ndarray:
@@ -81,14 +90,6 @@ class FusedActorCritics:
         allowed = NO_MASKS if masks is None else masks
         kernels.act(self.kernel, np.ascontiguousarray(observations), allowed, noise, actions, scores)
         return actions
-
-    def _write(self, index: int, tensors: Mapping[str, np.ndarray]) -> None:
-        for name, target in self._views(self.parameters[index]):
-            shape = tuple(reversed(target.shape))
-            if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != np.float32:
-                got = f"{tensors[name].dtype} {tensors[name].shape}" if name in tensors else "missing"
-                raise ValueError(f"parameter '{name}' is {got}: expected float32 {shape}")
-            target[...] = tensors[name].T
 
     def _views(self, row: np.ndarray) -> list[tuple[str, np.ndarray]]:
         """(name, view) of each parameter of one member, weights as `[inputs, outputs]`."""
@@ -193,6 +194,12 @@ class FusedPPO:
             own = self._networks.read(index, flat=moments)
             state |= {f"{name}.{parameter}": array for parameter, array in own.items()}
         return state
+
+    def restore_optimizer(self, index: int, state: Mapping[str, np.ndarray]) -> None:
+        """Take up one member's steps and moments where `optimizer_state` left them."""
+        self._adam.steps[index] = state["steps"]
+        for name, moments in (("exp_avg", self._adam.first), ("exp_avg_sq", self._adam.second)):
+            self._networks.write(index, without_prefix(state, f"{name}."), flat=moments)
 
     def parameters(self) -> np.ndarray:
         """`[members, size]` float32 view of everything that learns."""

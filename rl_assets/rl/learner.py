@@ -1,6 +1,6 @@
 """What learns from rollouts, whatever computes it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,10 @@ class Learner(Protocol):
 
     def optimizer_state(self, index: int) -> dict[str, np.ndarray]:
         """Copy out what the optimizer knows of one member."""
+        ...
+
+    def restore_optimizer(self, index: int, state: Mapping[str, np.ndarray]) -> None:
+        """Take up what `optimizer_state` copied out."""
         ...
 
     def parameters(self) -> np.ndarray:

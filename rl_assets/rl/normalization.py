@@ -1,5 +1,6 @@
 """Running statistics that scale observations and rewards; they are part of the policy's state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,11 @@ class RunningMoments:
     def to_arrays(self) -> dict[str, np.ndarray]:
         """The moments as float64 arrays, for storage."""
         return {"mean": self.mean, "variance": self.variance, "count": np.array(self.count)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "RunningMoments":
+        """Read back what `to_arrays` gave."""
+        return cls(mean=arrays["mean"], variance=arrays["variance"], count=float(arrays["count"]))
 
     @property
     def scale(self) -> np.ndarray:

@@ -1,11 +1,14 @@
 """What a training leaves behind."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rl_assets.errors import TrainingError
 from rl_assets.rl.backend import Backend
+from rl_assets.rl.checkpoints import BestPolicy
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.policy import PolicySpec
 
@@ -30,11 +33,14 @@ class TrainedMember:
     """One value for each update; equal recipes and seeds have equal histories. `mean_return` and `mean_length` are NaN
     in updates in which no episode ended."""
 
+    best: BestPolicy | None
+    """The member at the end of its best segment; None where no episode ended."""
+
     env_steps: int
     """Steps that the environments really took; the pool's reset steps are none."""
 
     wall_time_s: float
-    """Seconds that the population trained, shared by all its members."""
+    """Seconds that the population trained, before an interruption too, shared by all its members."""
 
     steps_per_s: float
     """Steps of the whole population per second of training."""
@@ -44,6 +50,9 @@ class TrainedMember:
 
     backend: Backend
     """What computed."""
+
+    inexact_resumes: tuple[Mapping[str, Any], ...]
+    """Where the training went on under another numerics fingerprint: `update` and the `numerics` until then."""
 
     episodes: EpisodeRecords | None
     """Evaluation episodes, where evaluation was asked for."""
@@ -69,6 +78,9 @@ class RecipeOutcome:
 
     members: tuple[TrainedMember | MemberFailure, ...]
     """What became of each seed."""
+
+    incidents: tuple[str, ...] = ()
+    """What went wrong on the way and was overcome, such as a process that had to be started again."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,9 @@ POOL_STEP_S, CHEAP_STEP_S, DEAR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 2e-5, 3e-4
 PRODUCTS_PER_S, IMAGE_PRODUCTS_PER_S = 2.5e10, 5e10
 """Products of numbers that a core adds up per second in small networks and in convolutions; rough."""
 
+SEGMENT_STEPS, SEGMENT_ENV_STEPS = 250_000, 4_000
+"""Steps of a segment where a recipe does not say: in all, and in each environment, so that few episodes are cut."""
+
 MEMBER_FIELDS = frozenset(
     {
         "learning_rate",
@@ -78,6 +81,12 @@ class Chunk:
     members: tuple[int, ...]
     """Positions in the plan's members."""
 
+    start: int = 0
+    """Updates that all its members have done before."""
+
+    seconds: float = 0.0
+    """Rough estimate of how long it trains."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
@@ -118,15 +127,25 @@ class TrainingPlan:
         """Environment steps of all members, reset steps included."""
         return sum(map(self.env_steps_of, self.chunks))
 
+    @property
+    def num_resumed(self) -> int:
+        """Members that go on from a checkpoint."""
+        return sum(len(chunk.members) for chunk in self.chunks if chunk.start)
+
     def env_steps_of(self, chunk: Chunk) -> int:
-        """Environment steps of one chunk's members, reset steps included."""
-        return sum(_cost(self.members[index].recipe) for index in chunk.members)
+        """Environment steps that are left for one chunk's members, reset steps included."""
+        return sum(_cost(self.members[index].recipe, chunk.start) for index in chunk.members)
+
+    def update_seconds(self, chunk: Chunk) -> float:
+        """Rough estimate of how long an update of a chunk takes."""
+        return chunk.seconds / max(1, num_updates(self.members[chunk.members[0]].recipe) - chunk.start)
 
     def summary(self) -> dict[str, Any]:
         """Plain numbers for a table: members, groups, chunks, processes, steps, memory."""
         return {
             "env": self.env.id,
             "members": len(self.members),
+            "resumed": self.num_resumed,
             "groups": self.num_groups,
             "chunks": [len(chunk.members) for chunk in self.chunks],
             "processes": self.num_processes,
@@ -145,11 +164,18 @@ def num_updates(recipe: Recipe) -> int:
 
 def updates_per_segment(recipe: Recipe) -> int:
     """Updates between two rebuilds of the pool: as many as fit into a segment, at least one."""
-    return max(1, recipe.segment_steps // recipe.algorithm.batch_size)
+    algorithm = recipe.algorithm
+    steps = recipe.segment_steps or max(SEGMENT_STEPS, SEGMENT_ENV_STEPS * algorithm.num_envs)
+    return max(1, steps // algorithm.batch_size)
 
 
 def plan_training(
-    env: EnvConfig, members: Sequence[Member], *, num_processes: int = 1, spaces: EnvSpaces | None = None
+    env: EnvConfig,
+    members: Sequence[Member],
+    *,
+    num_processes: int = 1,
+    spaces: EnvSpaces | None = None,
+    starts: Mapping[int, int] | None = None,
 ) -> TrainingPlan:
     """Group members by all that fixes shapes and control flow, cut the groups into chunks, and count processes.
 
@@ -160,6 +186,8 @@ def plan_training(
         members: whom to train.
         num_processes: processes to use at most, such as the number of cores; what is left of it steps environments.
         spaces: the environment's spaces, if the caller knows them already.
+        starts: updates that members have done before, by position; they go on from a checkpoint, and only members
+            that start alike train together.
 
     Raises:
         UnknownEnvironment, UnsupportedEnvironment: see `describe_env`.
@@ -173,7 +201,7 @@ def plan_training(
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidConfig(f"member '{twice}' is asked for twice: name each recipe and seed once")
-    spaces = spaces or describe_env(env)
+    spaces, starts = spaces or describe_env(env), starts or {}
     needs = [_memory(spaces, member.recipe) for member in members]
     free = available_memory()
     budget = math.inf if free is None else free * MEMORY_SHARE
@@ -182,17 +210,23 @@ def plan_training(
         for index, need in enumerate(needs)
         if need > budget
     }
-    groups: dict[bytes, list[int]] = {}
+    groups: dict[tuple[bytes, int], list[int]] = {}
     for index, member in enumerate(members):
         if index not in oversized:
-            groups.setdefault(group_key(member.recipe), []).append(index)
+            groups.setdefault((group_key(member.recipe), starts.get(index, 0)), []).append(index)
     fitting = [index for group in groups.values() for index in group]
-    useful = max(1, sum(_cost(members[index].recipe) for index in fitting) // MIN_PROCESS_STEPS)
+    useful = max(1, sum(_cost(members[index].recipe, starts.get(index, 0)) for index in fitting) // MIN_PROCESS_STEPS)
     largest = max((needs[index] for index in fitting), default=1)
     processes = int(min(num_processes, useful, max(1, budget // largest)))
+    env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
     chunks = [
-        Chunk(group=number, members=part)
-        for number, group in enumerate(groups.values())
+        Chunk(
+            group=number,
+            members=part,
+            start=start,
+            seconds=_seconds(spaces, members[part[0]].recipe, len(part), start=start, env_step=env_step),
+        )
+        for number, ((_, start), group) in enumerate(groups.items())
         for part in _cut(
             group,
             [members[index].hparam for index in group],
@@ -200,11 +234,7 @@ def plan_training(
             room=int(min(MAX_CHUNK_MEMBERS, budget / processes // needs[group[0]])),
         )
     ]
-    env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
-    seconds = {
-        chunk: _seconds(spaces, [members[index] for index in chunk.members], env_step=env_step) for chunk in chunks
-    }
-    chunks.sort(key=lambda chunk: -seconds[chunk])
+    chunks.sort(key=lambda chunk: -chunk.seconds)
     processes = max(1, min(processes, len(chunks)))
     sizes = sorted((sum(needs[index] for index in chunk.members) for chunk in chunks), reverse=True)
     return TrainingPlan(
@@ -216,7 +246,7 @@ def plan_training(
         num_processes=processes,
         env_threads=1 if is_cheap(env.id) else max(1, num_processes // processes),
         memory_bytes=sum(sizes[:processes]),
-        seconds=_makespan([seconds[chunk] for chunk in chunks], processes),
+        seconds=_makespan([chunk.seconds for chunk in chunks], processes),
         oversized=oversized,
     )
 
@@ -234,8 +264,8 @@ def group_key(recipe: Recipe) -> bytes:
     )
 
 
-def _cost(recipe: Recipe) -> int:
-    return num_updates(recipe) * recipe.algorithm.batch_size
+def _cost(recipe: Recipe, start: int) -> int:
+    return (num_updates(recipe) - start) * recipe.algorithm.batch_size
 
 
 def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: int) -> list[tuple[int, ...]]:
@@ -278,15 +308,14 @@ def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
     return batch + minibatch + 4 * 4 * spec.shape.num_parameters
 
 
-def _seconds(spaces: EnvSpaces, members: Sequence[Member], *, env_step: float) -> float:
+def _seconds(spaces: EnvSpaces, recipe: Recipe, num_members: int, *, start: int, env_step: float) -> float:
     """Roughly how long a population trains: the pool's steps, the environments' own, and the networks' products."""
-    recipe = members[0].recipe
     spec = _spec(spaces, recipe)
     rate = IMAGE_PRODUCTS_PER_S if spec.is_image else PRODUCTS_PER_S
     passes = 1 + 3 * recipe.algorithm.update_epochs
     per_step = env_step + passes * spec.shape.num_products / rate
-    steps = _cost(recipe)
-    return steps / recipe.algorithm.num_envs * POOL_STEP_S + len(members) * steps * per_step
+    steps = _cost(recipe, start)
+    return steps / recipe.algorithm.num_envs * POOL_STEP_S + num_members * steps * per_step
 
 
 def _makespan(durations: Sequence[float], processes: int) -> float:

@@ -1,21 +1,24 @@
 """Train the members of one population from their seeds to their last update."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.errors import MemberDiverged
-from rl_assets.rl.algorithms.ppo import METRICS
+from rl_assets.rl.algorithms.ppo import METRICS, without_prefix
+from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.guardrails import find_divergence
 from rl_assets.rl.learner import make_learner
 from rl_assets.rl.normalization import RewardScaler, RunningMoments
+from rl_assets.rl.numerics import numerics_fingerprint
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member, num_updates, updates_per_segment
 from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicySpec, PolicyStack
@@ -39,7 +42,10 @@ def train_population(
     env: EnvConfig,
     spaces: EnvSpaces,
     members: Sequence[Member],
+    starts: Sequence[Checkpoint | None] | None = None,
     on_update: Callable[[UpdateReport], None],
+    on_segment: Callable[[dict[int, Checkpoint]], None] | None = None,
+    on_step: Callable[[], None] | None = None,
     env_threads: int = 1,
 ) -> list[TrainedMember | MemberFailure]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
@@ -51,7 +57,11 @@ def train_population(
         env: the environment.
         spaces: its spaces.
         members: the population, at least one.
+        starts: where each member goes on, all at the same update; None: from the beginning.
         on_update: called after each update.
+        on_segment: called at the end of each segment, and of the training, with the checkpoints of the members that
+            still train, by position.
+        on_step: called after every step of the environments: a sign of life.
         env_threads: on which the environments are stepped; changes no result.
 
     Returns:
@@ -60,11 +70,15 @@ def train_population(
     Raises:
         EnvironmentFault: the pool failed.
     """
-    started = time.perf_counter()
-    with single_thread(), Population(env, spaces, members, env_threads=env_threads) as population:
-        while population.update < population.num_updates and not all(population.failures):
+    with (
+        single_thread(),
+        Population(env, spaces, members, starts=starts, env_threads=env_threads, on_step=on_step) as population,
+    ):
+        while not population.is_done:
             on_update(population.advance())
-        return population.results(time.perf_counter() - started)
+            if on_segment is not None and population.is_at_segment_end:
+                on_segment(population.checkpoints())
+        return population.results()
 
 
 @contextmanager
@@ -82,18 +96,30 @@ class Population:
     """A population between two updates; leaving its block releases the environments.
 
     Attributes:
-        update: updates done.
+        update: updates done, those before the start among them.
         num_updates: updates that the budget takes.
         failures: why each member rests; None for those that go on.
         spec: how to act with the members' tensors.
     """
 
-    def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member], *, env_threads: int = 1) -> None:
+    def __init__(
+        self,
+        env: EnvConfig,
+        spaces: EnvSpaces,
+        members: Sequence[Member],
+        *,
+        starts: Sequence[Checkpoint | None] | None = None,
+        env_threads: int = 1,
+        on_step: Callable[[], None] | None = None,
+    ) -> None:
         recipe = members[0].recipe
-        self._env_threads = env_threads
+        starts = starts or [None] * len(members)
+        self._started_at = time.perf_counter()
+        self._env_threads, self._on_step = env_threads, on_step
         self._env, self._spaces, self._members, self._config = env, spaces, members, recipe.algorithm
         self._updates_per_segment = updates_per_segment(recipe)
-        self.num_updates, self.update = num_updates(recipe), 0
+        self.num_updates, self.update = num_updates(recipe), _common_update(starts)
+        self._starts = starts
         self.failures: list[MemberDiverged | None] = [None] * len(members)
         self.spec = PolicySpec.for_env(
             spaces,
@@ -103,9 +129,16 @@ class Population:
         )
         size = self.spec.observation_shape
         unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
-        streams = [member_stream(member_seed=member.seed, role="parameters") for member in members]
         shape = self.spec.shape
-        self._policies = PolicyStack(self.spec, [shape.init_member(stream) | unscaled for stream in streams])
+        self._policies = PolicyStack(
+            self.spec,
+            [
+                shape.init_member(member_stream(member_seed=member.seed, role="parameters")) | unscaled
+                if start is None
+                else start.tensors
+                for member, start in zip(members, starts, strict=True)
+            ],
+        )
         self._learner = make_learner(
             self._policies,
             configs=[member.recipe.algorithm for member in members],
@@ -121,7 +154,25 @@ class Population:
         self._scalers = [RewardScaler.empty(self._config.num_envs) for _ in members]
         self._history: list[list[dict[str, float]]] = [[] for _ in members]
         self._env_steps = [0] * len(members)
+        self._best: list[BestPolicy | None] = [None] * len(members)
         self._pool: EnvironmentPool | None = None
+        for index, start in enumerate(starts):
+            if start is not None:
+                self._go_on(index, start)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nobody has anything left to learn."""
+        rests = [
+            failure is not None or (start is not None and start.is_final)
+            for failure, start in zip(self.failures, self._starts, strict=True)
+        ]
+        return self.update >= self.num_updates or all(rests)
+
+    @property
+    def is_at_segment_end(self) -> bool:
+        """Whether the latest update was the last of its segment, or of all."""
+        return self.update % self._updates_per_segment == 0 or self.update >= self.num_updates
 
     def advance(self) -> UpdateReport:
         """Collect one rollout and learn from it."""
@@ -152,30 +203,53 @@ class Population:
                 }
             )
         self.update += 1
+        if self.is_at_segment_end:
+            self._keep_best()
         return UpdateReport(env_steps=rollout.valid.size, mean_return=self._mean_return())
 
-    def results(self, wall_time_s: float) -> list[TrainedMember | MemberFailure]:
+    def checkpoints(self) -> dict[int, Checkpoint]:
+        """Copy out the members that train, by position, at the end of a segment."""
+        numerics = numerics_fingerprint(self._policies.backend)
+        return {
+            index: Checkpoint(
+                update=self.update,
+                is_final=self.update >= self.num_updates,
+                env_steps=self._env_steps[index],
+                tensors=self._policies.read(index),
+                optimizer_state=self._optimizer_state(index),
+                history=self._columns(index),
+                best=self._best[index],
+                numerics=numerics,
+                inexact_resumes=self._inexact_resumes(index),
+                wall_time_s=self._wall_time_s(index),
+            )
+            for index, failure in enumerate(self.failures)
+            if failure is None
+        }
+
+    def results(self) -> list[TrainedMember | MemberFailure]:
         """Hand out what became of everybody."""
-        steps_per_s = sum(self._env_steps) / max(wall_time_s, 1e-9)
         results: list[TrainedMember | MemberFailure] = []
         for index, member in enumerate(self._members):
             failure = self.failures[index]
             if failure is not None:
                 results.append(MemberFailure(seed=member.seed, error=failure))
                 continue
-            rows = self._history[index]
+            wall_time_s = self._wall_time_s(index)
             results.append(
                 TrainedMember(
                     seed=member.seed,
                     spec=self.spec,
                     tensors=self._policies.read(index),
                     optimizer_state=self._optimizer_state(index),
-                    history={name: np.array([row[name] for row in rows]) for name in rows[0]},
+                    history=self._columns(index),
+                    best=self._best[index],
                     env_steps=self._env_steps[index],
                     wall_time_s=wall_time_s,
-                    steps_per_s=steps_per_s,
+                    steps_per_s=sum(self._env_steps) / max(wall_time_s, 1e-9),
                     population_size=len(self._members),
                     backend=self._policies.backend,
+                    inexact_resumes=self._inexact_resumes(index),
                     episodes=None,
                 )
             )
@@ -207,9 +281,56 @@ class Population:
                 purpose=Purpose.TRAIN, env_key=key, member_seed=member.seed, segment=segment, num_envs=num_envs
             )
         ]
-        self._pool = EnvironmentPool(self._env, spaces=self._spaces, seeds=seeds, num_threads=self._env_threads)
+        self._pool = EnvironmentPool(
+            self._env, spaces=self._spaces, seeds=seeds, num_threads=self._env_threads, on_step=self._on_step
+        )
         self._actors = Actors(self._pool, self._policies)
         self._scalers = [scaler.restarted() for scaler in self._scalers]
+
+    def _go_on(self, index: int, start: Checkpoint) -> None:
+        """Take up a member where its checkpoint left it; its parameters are in place."""
+        self._learner.restore_optimizer(index, start.optimizer_state)
+        if self.spec.normalizes_observations:
+            self._moments[index] = RunningMoments.from_arrays(without_prefix(start.optimizer_state, "observations."))
+        if self._config.normalize_rewards:
+            moments = RunningMoments.from_arrays(without_prefix(start.optimizer_state, "returns."))
+            self._scalers[index] = replace(self._scalers[index], moments=moments)
+        columns = {name: column.tolist() for name, column in start.history.items()}
+        self._history[index] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        self._env_steps[index], self._best[index] = start.env_steps, start.best
+
+    def _keep_best(self) -> None:
+        """Remember the members whose segment that just ended was their best."""
+        begin = (self.update - 1) // self._updates_per_segment * self._updates_per_segment
+        for index, failure in enumerate(self.failures):
+            if failure is not None:
+                continue
+            rows = [row for row in self._history[index][begin:] if row["episodes"]]
+            if not rows:
+                continue
+            mean = float(np.average([row["mean_return"] for row in rows], weights=[row["episodes"] for row in rows]))
+            best = self._best[index]
+            if best is None or mean > best.mean_return:
+                self._best[index] = BestPolicy(update=self.update, mean_return=mean, tensors=self._policies.read(index))
+
+    def _columns(self, index: int) -> dict[str, np.ndarray]:
+        rows = self._history[index]
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+    def _wall_time_s(self, index: int) -> float:
+        start = self._starts[index]
+        if start is None:
+            return time.perf_counter() - self._started_at
+        return start.wall_time_s + (0.0 if start.is_final else time.perf_counter() - self._started_at)
+
+    def _inexact_resumes(self, index: int) -> tuple[Mapping[str, Any], ...]:
+        """Where the member went on under another fingerprint than before."""
+        start = self._starts[index]
+        if start is None:
+            return ()
+        if start.is_final or start.numerics == numerics_fingerprint(self._policies.backend):
+            return start.inexact_resumes
+        return (*start.inexact_resumes, {"update": start.update, "numerics": start.numerics})
 
     def _draw_noise(self) -> np.ndarray:
         config, distribution = self._config, self._policies.distribution
@@ -275,6 +396,14 @@ class Population:
         if self._config.normalize_rewards:
             state |= {f"returns.{name}": array for name, array in self._scalers[index].moments.to_arrays().items()}
         return state
+
+
+def _common_update(starts: Sequence[Checkpoint | None]) -> int:
+    """Updates that all members have done."""
+    updates = {0 if start is None else start.update for start in starts if start is None or not start.is_final}
+    if len(updates) > 1:
+        raise ValueError(f"members of one population start at updates {sorted(updates)}: expected one number")
+    return updates.pop() if updates else max(start.update for start in starts if start is not None)
 
 
 def _episode_metrics(episodes: Sequence[tuple[float, int]]) -> dict[str, float]:

@@ -1,112 +1,129 @@
 """Carry out a training plan, in this process or in several, and hand out each recipe when it is done."""
 
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import wait
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rl_assets.config.evaluation import EvaluationConfig
-from rl_assets.errors import EnvironmentFault
-from rl_assets.rl.child import ChildProcess
+from rl_assets.errors import CheckpointLost, StoreError
+from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
+from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
 from rl_assets.rl.plan import Chunk, Member, TrainingPlan, plan_training
 from rl_assets.rl.population import UpdateReport
-from rl_assets.rl.worker import Job, run_job
+from rl_assets.rl.supervision import HEARTBEAT_S, Results, Supervisor, Task
 
 __all__ = ["Member", "TrainingPlan", "plan_training", "train"]
-
-WORKER_MODULE = "rl_assets.rl.worker"
-
-_Results = list[TrainedMember | MemberFailure]
 
 
 def train(
     plan: TrainingPlan,
     *,
     evaluation: EvaluationConfig | None = None,
+    checkpoints: Checkpoints | None = None,
+    heartbeat_s: float = HEARTBEAT_S,
     on_progress: Callable[[Progress], None] | None = None,
+    on_incident: Callable[[str], None] | None = None,
 ) -> Iterator[RecipeOutcome]:
     """Train and evaluate everybody in the plan.
 
-    Closing the iterator, or an exception such as KeyboardInterrupt, ends all processes at once.
+    A worker that dies or hangs is replaced, and its members go on from the end of their latest segment, to the same
+    bytes. Closing the iterator, or an exception such as KeyboardInterrupt, ends all workers at once.
 
     Args:
         plan: who trains with whom, and where.
         evaluation: how to evaluate each member after its training; None: not at all.
+        checkpoints: where members that the plan does not start from the beginning go on, and where all are kept at
+            the end of each segment; None: nowhere.
+        heartbeat_s: seconds of silence after which a worker counts as hung.
         on_progress: called some times a second while something is under way.
+        on_incident: told in a sentence what went wrong and is being overcome.
 
     Yields:
-        Each recipe as soon as its last member is done. Members that failed are among them: a process that dies is the
-        typed failure of the members it was training, and the others go on.
+        Each recipe as soon as its last member is done. Members that failed are among them: a process that dies again
+        and again is the typed failure of the members it was training, and the others go on.
     """
     ledger = _Ledger(plan, on_progress)
+    tell = on_incident or (lambda _: None)
     if plan.oversized:
         failures = [
             MemberFailure(seed=plan.members[index].seed, error=error) for index, error in plan.oversized.items()
         ]
         yield from ledger.record(tuple(plan.oversized), list(failures))
-    run = _run_here if plan.num_processes == 1 else _run_in_processes
-    for chunk, results in run(plan, evaluation, ledger):
-        ledger.finish(chunk)
-        yield from ledger.record(chunk.members, results)
+    lost: dict[int, MemberFailure] = {}
 
-
-def _run_here(
-    plan: TrainingPlan, evaluation: EvaluationConfig | None, ledger: "_Ledger"
-) -> Iterator[tuple[Chunk, _Results]]:
-    for chunk in plan.chunks:
-        yield chunk, run_job(_job(plan, chunk, evaluation), lambda report, chunk=chunk: ledger.advance(chunk, report))
-
-
-def _run_in_processes(
-    plan: TrainingPlan, evaluation: EvaluationConfig | None, ledger: "_Ledger"
-) -> Iterator[tuple[Chunk, _Results]]:
-    waiting = list(reversed(plan.chunks))
-    busy: dict[ChildProcess, Chunk] = {}
-    workers: list[ChildProcess] = []
-
-    def give_work(worker: ChildProcess) -> None:
-        busy[worker] = waiting.pop()
-        worker.send(_job(plan, busy[worker], evaluation))
-
-    try:
-        for _ in range(plan.num_processes):
-            workers.append(ChildProcess(WORKER_MODULE))
-        for worker in workers:
-            give_work(worker)
-        while busy:
-            ready = wait([worker.connection for worker in busy])
-            for worker in [worker for worker in busy if worker.connection in ready]:
+    def listen(task: Task, message: Message) -> None:
+        assert isinstance(task, _ChunkTask)
+        if isinstance(message, UpdateReport):
+            ledger.advance(task.chunk, message)
+        elif isinstance(message, SegmentEnd):
+            task.end_segment(message)
+            if checkpoints is None:
+                return
+            for position, checkpoint in message.checkpoints.items():
+                member = task.job.members[position]
                 try:
-                    message = worker.receive()
-                except EnvironmentFault as fault:
-                    chunk = busy.pop(worker)
-                    worker.close()
-                    workers.remove(worker)
-                    yield chunk, _all_failed(plan, chunk, fault)
-                    if waiting:
-                        workers.append(ChildProcess(WORKER_MODULE))
-                        give_work(workers[-1])
-                    continue
-                if isinstance(message, UpdateReport):
-                    ledger.advance(busy[worker], message)
-                    continue
-                chunk = busy.pop(worker)
-                if waiting:
-                    give_work(worker)
-                yield chunk, message
-    finally:
-        for worker in workers:
-            worker.close()
+                    checkpoints.save(member, checkpoint)
+                except StoreError as error:
+                    task.incidents.append(f"'{member.label}' has no checkpoint of update {checkpoint.update}: {error}")
+                    tell(task.incidents[-1])
+
+    supervisor = Supervisor(
+        num_workers=plan.num_processes,
+        heartbeat_s=heartbeat_s,
+        on_message=listen,
+        on_incident=lambda _, incident: tell(incident),
+    )
+    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, lost)):
+        assert isinstance(task, _ChunkTask)
+        ledger.finish(task.chunk)
+        yield from ledger.record(task.positions, results, task.incidents)
+    yield from ledger.record(tuple(lost), list(lost.values()))
 
 
-def _job(plan: TrainingPlan, chunk: Chunk, evaluation: EvaluationConfig | None) -> Job:
-    members = tuple(plan.members[index] for index in chunk.members)
-    return Job(env=plan.env, spaces=plan.spaces, members=members, evaluation=evaluation, env_threads=plan.env_threads)
+@dataclass(eq=False, kw_only=True)
+class _ChunkTask(Task):
+    """A chunk on its way."""
+
+    chunk: Chunk
+    positions: tuple[int, ...]
+    """Of the job's members in the plan."""
+
+    def end_segment(self, message: SegmentEnd) -> None:
+        """Go on from here if it has to be started again; what gets on may fail again."""
+        starts = [message.checkpoints.get(position, start) for position, start in enumerate(self.job.starts)]
+        updates = {updates_done(member, start) for member, start in zip(self.job.members, starts, strict=True)}
+        if len(updates) == 1:
+            self.job = replace(self.job, starts=tuple(starts))
+            self.restarts = 0
 
 
-def _all_failed(plan: TrainingPlan, chunk: Chunk, fault: EnvironmentFault) -> _Results:
-    error = EnvironmentFault(f"training {fault}; its {len(chunk.members)} members have to be trained again")
-    return [MemberFailure(seed=plan.members[index].seed, error=error) for index in chunk.members]
+def _tasks(
+    plan: TrainingPlan,
+    evaluation: EvaluationConfig | None,
+    checkpoints: Checkpoints | None,
+    lost: dict[int, MemberFailure],
+) -> Iterator[_ChunkTask]:
+    """The chunks, each made ready when its turn comes; notes members whose checkpoint is not what was planned with."""
+    for chunk in plan.chunks:
+        starts: dict[int, Checkpoint | None] = {}
+        for index in chunk.members:
+            member = plan.members[index]
+            start = checkpoints.load(member) if checkpoints is not None and chunk.start else None
+            if updates_done(member, start) == chunk.start:
+                starts[index] = start
+            else:
+                lost[index] = MemberFailure(seed=member.seed, error=CheckpointLost(member.label, chunk.start))
+        if starts:
+            job = Job(
+                env=plan.env,
+                spaces=plan.spaces,
+                members=tuple(plan.members[index] for index in starts),
+                starts=tuple(starts.values()),
+                evaluation=evaluation,
+                env_threads=plan.env_threads,
+            )
+            yield _ChunkTask(job=job, update_seconds=plan.update_seconds(chunk), chunk=chunk, positions=tuple(starts))
 
 
 class _Ledger:
@@ -122,6 +139,7 @@ class _Ledger:
         for index, member in enumerate(plan.members):
             self._recipes.setdefault(member.hparam, []).append(index)
         self._recipes_total, self._recipes_done = len(self._recipes), 0
+        self._incidents: dict[str, list[str]] = {}
 
     def advance(self, chunk: Chunk, report: UpdateReport) -> None:
         """Note an update of a chunk."""
@@ -135,14 +153,20 @@ class _Ledger:
         self._steps[chunk] = self._plan.env_steps_of(chunk)
         self._returns.pop(chunk, None)
 
-    def record(self, members: tuple[int, ...], results: _Results) -> list[RecipeOutcome]:
+    def record(self, members: tuple[int, ...], results: Results, incidents: Sequence[str] = ()) -> list[RecipeOutcome]:
         """Note members' results and return the recipes that they complete."""
+        for hparam in {self._plan.members[index].hparam for index in members} if incidents else ():
+            self._incidents.setdefault(hparam, []).extend(incidents)
         self._results |= dict(zip(members, results, strict=True))
         complete = [
             hparam for hparam, members in self._recipes.items() if all(index in self._results for index in members)
         ]
         outcomes = [
-            RecipeOutcome(hparam=hparam, members=tuple(self._results[index] for index in self._recipes.pop(hparam)))
+            RecipeOutcome(
+                hparam=hparam,
+                members=tuple(self._results[index] for index in self._recipes.pop(hparam)),
+                incidents=tuple(self._incidents.get(hparam, ())),
+            )
             for hparam in complete
         ]
         self._recipes_done += len(outcomes)

@@ -1,6 +1,6 @@
 """The two trials of a trained policy: selection episodes, which rank it, and gate episodes, which decide."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ def selection_episodes(
     members: Sequence[tuple[int, Mapping[str, np.ndarray]]],
     config: EvaluationConfig,
     env_threads: int = 1,
+    on_step: Callable[[], None] | None = None,
 ) -> list[EpisodeRecords]:
     """Run members that share a spec on selection episodes, all in one pool.
 
@@ -32,6 +33,7 @@ def selection_episodes(
         members: training seed and tensors of each; members of several recipes may share a seed, and meet equal starts.
         config: how many episodes, and whether actions are sampled.
         env_threads: on which the environments are stepped; changes no result.
+        on_step: called after every step of the environments: a sign of life.
 
     Returns:
         The episodes of each member, in order.
@@ -50,6 +52,7 @@ def selection_episodes(
             deterministic=config.deterministic,
             sampling_seeds=[seed for seed, _ in members],
             env_threads=env_threads,
+            on_step=on_step,
         )
 
 

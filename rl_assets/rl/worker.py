@@ -1,46 +1,65 @@
-"""The program of one training process: `python -m rl_assets.rl.worker`, started by `training`."""
+"""What trains one chunk after the other for a parent: `serve`, in a thread, or as the program of a process.
+
+The program is `python -m rl_assets.rl.worker`, started by `training`.
+"""
 
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 
-from rl_assets.config.environment import EnvConfig
-from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import EnvironmentFault, TrainingError
+from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.child import connect_to_parent
-from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.messages import Beat, Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
-from rl_assets.rl.plan import Member
 from rl_assets.rl.population import UpdateReport, train_population
 from rl_assets.rl.trials import selection_episodes
 
 REPORT_INTERVAL_S = 0.2
+BEAT_INTERVAL_S = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One chunk's work."""
+class Outlet:
+    """Passes on what happens in a job, and nothing more often than a parent needs to know."""
 
-    env: EnvConfig
-    """The environment."""
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send, self._reported_at, self._sent_at, self._env_steps = send, 0.0, 0.0, 0
 
-    spaces: EnvSpaces
-    """Its spaces."""
+    def report(self, report: UpdateReport) -> None:
+        """Add up updates and pass them on a few times a second; the first at once."""
+        self._env_steps += report.env_steps
+        now = time.monotonic()
+        if now - self._reported_at >= REPORT_INTERVAL_S:
+            self._send(dataclasses.replace(report, env_steps=self._env_steps))
+            self._reported_at = self._sent_at = now
+            self._env_steps = 0
 
-    members: tuple[Member, ...]
-    """The population."""
+    def beat(self) -> None:
+        """Give a sign of life where nothing else was said for a while."""
+        now = time.monotonic()
+        if now - self._sent_at >= BEAT_INTERVAL_S:
+            self._send(Beat())
+            self._sent_at = now
 
-    evaluation: EvaluationConfig | None
-    """How to evaluate what was trained; None: not at all."""
-
-    env_threads: int
-    """Threads on which the environments are stepped."""
+    def end_segment(self, checkpoints: Mapping[int, Checkpoint]) -> None:
+        """Hand over checkpoints."""
+        self._send(SegmentEnd(checkpoints=checkpoints))
 
 
-def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[TrainedMember | MemberFailure]:
+def serve(connection: Connection) -> None:
+    """Run the jobs that come over the connection until None comes.
+
+    Raises:
+        EOFError, ConnectionError: the parent is gone, or wants no more of it.
+    """
+    while (job := connection.recv()) is not None:
+        connection.send(run_job(job, Outlet(connection.send)))
+
+
+def run_job(job: Job, outlet: Outlet) -> list[TrainedMember | MemberFailure]:
     """Train a population and evaluate it while it is in memory.
 
     Returns:
@@ -51,7 +70,10 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
             env=job.env,
             spaces=job.spaces,
             members=job.members,
-            on_update=on_update,
+            starts=job.starts,
+            on_update=outlet.report,
+            on_segment=outlet.end_segment,
+            on_step=outlet.beat,
             env_threads=job.env_threads,
         )
     except TrainingError as error:
@@ -59,7 +81,8 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
     if job.evaluation is None:
         return results
     trained = {index: result for index, result in enumerate(results) if isinstance(result, TrainedMember)}
-    for (index, member), episodes in zip(trained.items(), _evaluate(job, list(trained.values())), strict=True):
+    evaluated = _evaluate(job, list(trained.values()), outlet)
+    for (index, member), episodes in zip(trained.items(), evaluated, strict=True):
         if isinstance(episodes, TrainingError):
             results[index] = MemberFailure(seed=member.seed, error=episodes)
         else:
@@ -67,18 +90,18 @@ def run_job(job: Job, on_update: Callable[[UpdateReport], None]) -> list[Trained
     return results
 
 
-def _evaluate(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords | EnvironmentFault]:
+def _evaluate(job: Job, members: Sequence[TrainedMember], outlet: Outlet) -> list[EpisodeRecords | EnvironmentFault]:
     if not members:
         return []
     try:
-        return list(_evaluate_together(job, members))
+        return list(_evaluate_together(job, members, outlet))
     except EnvironmentFault as fault:
         if len(members) == 1:
             return [fault]
-        return [episodes for member in members for episodes in _evaluate(job, [member])]
+        return [episodes for member in members for episodes in _evaluate(job, [member], outlet)]
 
 
-def _evaluate_together(job: Job, members: Sequence[TrainedMember]) -> list[EpisodeRecords]:
+def _evaluate_together(job: Job, members: Sequence[TrainedMember], outlet: Outlet) -> list[EpisodeRecords]:
     assert job.evaluation is not None
     return selection_episodes(
         env=job.env,
@@ -87,31 +110,16 @@ def _evaluate_together(job: Job, members: Sequence[TrainedMember]) -> list[Episo
         members=[(member.seed, member.tensors) for member in members],
         config=job.evaluation,
         env_threads=job.env_threads,
+        on_step=outlet.beat,
     )
 
 
 def main() -> None:
-    """Run jobs until the parent has no more, or is gone."""
-    connection = connect_to_parent()
+    """Serve the parent that started this process, until it has no more work, or is gone."""
     try:
-        while (job := connection.recv()) is not None:
-            throttle = _Throttle(connection.send)
-            connection.send(run_job(job, throttle.report))
+        serve(connect_to_parent())
     except (EOFError, ConnectionError):
         sys.exit(1)
-
-
-class _Throttle:
-    """Adds up reports and passes them on a few times a second; the first at once."""
-
-    def __init__(self, send: Callable[[UpdateReport], None]) -> None:
-        self._send, self._sent_at, self._env_steps = send, 0.0, 0
-
-    def report(self, report: UpdateReport) -> None:
-        self._env_steps += report.env_steps
-        if time.monotonic() - self._sent_at >= REPORT_INTERVAL_S:
-            self._send(dataclasses.replace(report, env_steps=self._env_steps))
-            self._sent_at, self._env_steps = time.monotonic(), 0
 
 
 if __name__ == "__main__":

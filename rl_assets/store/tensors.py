@@ -1,5 +1,6 @@
 """Named tensors as safetensors and named columns as Parquet: equal values give equal bytes, and no bytes are code."""
 
+import json
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
@@ -19,11 +20,15 @@ _TENSOR_DTYPES = frozenset(
 _COLUMN_DTYPES = _TENSOR_DTYPES - {"float16"}
 
 
-def encode_tensors(tensors: Mapping[str, npt.NDArray[Any]]) -> bytes:
+_NOTE = "note"
+
+
+def encode_tensors(tensors: Mapping[str, npt.NDArray[Any]], *, note: str | None = None) -> bytes:
     """Write named arrays as safetensors.
 
     Args:
         tensors: arrays of any shape, bool, integer or float; memory layout, byte order and key order do not matter.
+        note: text to keep in the header.
 
     Raises:
         ValueError: a dtype that has no exact counterpart in the file; nothing is converted silently.
@@ -36,7 +41,26 @@ def encode_tensors(tensors: Mapping[str, npt.NDArray[Any]]) -> bytes:
                 f"tensor '{name}' has dtype {array.dtype}: expected one of {', '.join(sorted(_TENSOR_DTYPES))}"
             )
         plain[name] = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-    return safetensors.numpy.save(plain)
+    return safetensors.numpy.save(plain, metadata=None if note is None else {_NOTE: note})
+
+
+def read_note(data: bytes, *, source: str) -> str:
+    """Read the text that `encode_tensors` kept in the header.
+
+    Args:
+        data: a whole safetensors file.
+        source: what the bytes are, for the error.
+
+    Raises:
+        CorruptObject: there is no such text.
+    """
+    try:
+        length = int.from_bytes(data[:8], "little")
+        return json.loads(data[8 : 8 + length])["__metadata__"][_NOTE]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptObject(
+            f"{source} says nothing of itself ({error!r}): restore it from a backup, or remove it"
+        ) from error
 
 
 def decode_tensors(data: bytes, *, source: str) -> dict[str, npt.NDArray[Any]]:

@@ -13,6 +13,7 @@ from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.plan import Member
 from rl_assets.rl.population import train_population
+from rl_assets.store.checkpoints import decode_checkpoint, encode_checkpoint
 
 ENVS = [
     "CartPole-v1",
@@ -70,23 +71,32 @@ def populations(draw):
             **shape,
         )
         recipe = Recipe(
-            algorithm=algorithm, network=network, total_timesteps=3 * batch, segment_steps=2 * batch, dataset="c-1.d1"
+            algorithm=algorithm, network=network, total_timesteps=5 * batch, segment_steps=2 * batch, dataset="c-1.d1"
         )
         members.append(Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed))
     return members
 
 
-def train(env_id, members, backend="fused"):
+def train(env_id, members, backend="fused", *, starts=None, on_segment=None):
     env = EnvConfig(id=env_id)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(BACKEND_VARIABLE, backend)
-        return train_population(env=env, spaces=describe_env(env), members=members, on_update=lambda report: None)
+        return train_population(
+            env=env,
+            spaces=describe_env(env),
+            members=members,
+            starts=starts,
+            on_update=lambda report: None,
+            on_segment=on_segment,
+        )
 
 
 def bytes_of(result):
     assert isinstance(result, TrainedMember), result
-    parts = (result.tensors, result.optimizer_state, result.history)
-    return result.env_steps, [(name, array.tobytes()) for arrays in parts for name, array in arrays.items()]
+    best = result.best.tensors if result.best else {}
+    parts = (result.tensors, result.optimizer_state, result.history, best)
+    facts = (result.env_steps, result.best and (result.best.update, result.best.mean_return))
+    return facts, [(name, array.tobytes()) for arrays in parts for name, array in sorted(arrays.items())]
 
 
 @pytest.mark.parametrize(("env_id", "backend"), CASES)
@@ -104,9 +114,13 @@ def test_a_member_equals_its_solo_run_whoever_trains_beside_it(env_id, backend, 
 def test_a_member_that_sees_images_equals_its_solo_run(env_id, precision):
     network = NetworkConfig(image_features=32, image_precision=precision)
     algorithm = PPOConfig(num_envs=2, num_steps=8, num_minibatches=2, update_epochs=2)
-    recipe = Recipe(algorithm=algorithm, network=network, total_timesteps=32, dataset="c-1.d1")
+    recipe = Recipe(algorithm=algorithm, network=network, total_timesteps=32, segment_steps=16, dataset="c-1.d1")
     members = [Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed) for seed in range(3)]
-    together, again = train(env_id, members), train(env_id, members)
+    segments = []
+    together, again = train(env_id, members, on_segment=segments.append), train(env_id, members)
+    kept = decode_checkpoint(encode_checkpoint(segments[0][1]), source="a checkpoint")
+    (rest,) = train(env_id, [members[1]], starts=[kept])
+    assert (kept.update, bytes_of(rest)) == (1, bytes_of(together[1]))
     (alone,) = train(env_id, [members[1]])
     assert bytes_of(together[1]) == bytes_of(again[1]) == bytes_of(alone)
     assert bytes_of(together[0])[1] != bytes_of(together[1])[1]
@@ -119,6 +133,20 @@ def test_the_same_seeds_train_the_same_bytes_twice(env_id, backend, members):
     assert [bytes_of(result) for result in train(env_id, members, backend)] == [
         bytes_of(result) for result in train(env_id, members, backend)
     ]
+
+
+@pytest.mark.parametrize(("env_id", "backend"), CASES)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(members=populations(), data=st.data())
+def test_going_on_from_any_checkpoint_trains_the_same_bytes(env_id, backend, members, data):
+    segments = []
+    whole = train(env_id, members, backend, on_segment=segments.append)
+    assert [{checkpoint.update for checkpoint in segment.values()} for segment in segments] == [{2}, {4}, {5}]
+    segment = data.draw(st.sampled_from(segments))
+    chosen = data.draw(st.lists(st.sampled_from(range(len(members))), min_size=1, unique=True))
+    kept = [decode_checkpoint(encode_checkpoint(segment[index]), source="a checkpoint") for index in chosen]
+    rest = train(env_id, [members[index] for index in chosen], backend, starts=kept)
+    assert [bytes_of(result) for result in rest] == [bytes_of(whole[index]) for index in chosen]
 
 
 @settings(max_examples=4, deadline=None)

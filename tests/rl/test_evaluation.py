@@ -30,7 +30,7 @@ class LongOrShortPool:
 
     reward = 1.0
 
-    def __init__(self, env, *, spaces, seeds, num_threads):
+    def __init__(self, env, *, spaces, seeds, num_threads, on_step):
         self.env, self.num_envs = env, len(seeds)
         self._ends_at = np.where(np.array(seeds) % 2, 50, 1)
 
@@ -111,8 +111,8 @@ def test_streams_that_cannot_share_the_episodes_are_refused(monkeypatch, seeds):
 
 def test_an_episode_that_never_ends_is_a_fault(monkeypatch):
     class Endless(LongOrShortPool):
-        def __init__(self, env, *, spaces, seeds, num_threads):
-            super().__init__(env, spaces=spaces, seeds=seeds, num_threads=num_threads)
+        def __init__(self, env, *, spaces, seeds, num_threads, on_step):
+            super().__init__(env, spaces=spaces, seeds=seeds, num_threads=num_threads, on_step=on_step)
             self._ends_at = np.full(len(seeds), 10**9)
 
     with pytest.raises(EnvironmentFault, match="did not end within 60 steps: set max_episode_steps"):

@@ -68,9 +68,9 @@ def test_the_pool_is_rebuilt_with_new_seeds_at_every_segment(make_member, monkey
     seen = []
 
     class Recorder(EnvironmentPool):
-        def __init__(self, env, *, spaces, seeds, num_threads):
+        def __init__(self, env, *, seeds, **arguments):
             seen.append(list(seeds))
-            super().__init__(env, spaces=spaces, seeds=seeds, num_threads=num_threads)
+            super().__init__(env, seeds=seeds, **arguments)
 
     monkeypatch.setattr(population, "EnvironmentPool", Recorder)
     train([make_member(0), make_member(1)])

@@ -8,7 +8,7 @@ import pytest
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import EnvironmentFault, MemberDiverged
-from rl_assets.rl import training
+from rl_assets.rl import supervision, training
 from rl_assets.rl.child import ChildProcess
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
@@ -64,7 +64,7 @@ def started(monkeypatch):
             super().__init__(module)
             workers.append(self)
 
-    monkeypatch.setattr(training, "ChildProcess", Recorded)
+    monkeypatch.setattr(supervision, "ChildProcess", Recorded)
     return workers
 
 
@@ -132,23 +132,28 @@ def test_a_member_whose_evaluation_fails_fails_alone(members, monkeypatch):
         assert [type(member) for member in outcome.members] == [TrainedMember, MemberFailure]
 
 
-def test_a_worker_that_dies_is_its_members_failure_and_the_others_finish(members, endless, started):
+def test_a_worker_that_is_killed_again_and_again_is_its_members_failure_and_the_others_finish(
+    members, endless, started
+):
     plan = two_processes(plan_training(CARTPOLE, [endless, *members]))
-    outcomes = {}
-    killed = []
+    outcomes, incidents = {}, []
+    killed = set()
 
-    def kill_first(progress):
-        if not killed:
-            killed.append(started[0].pid)
-            os.kill(started[0].pid, signal.SIGKILL)
+    def kill_whoever_trains_endlessly(progress):
+        worker = started[0] if len(started) < 3 else started[-1]
+        if worker.pid not in killed:
+            killed.add(worker.pid)
+            os.kill(worker.pid, signal.SIGKILL)
 
-    for outcome in train(plan, on_progress=kill_first):
+    for outcome in train(plan, on_progress=kill_whoever_trains_endlessly, on_incident=incidents.append):
         outcomes[outcome.hparam] = outcome.members
     (failure,) = outcomes["endless"]
     assert isinstance(failure.error, EnvironmentFault)
-    assert f"training process {killed[0]} was killed by SIGKILL; its 1 members have to be trained again" in str(
-        failure.error
+    assert (
+        "was killed by SIGKILL; its 1 members were started 2 times again in vain and have to be trained again"
+        in str(failure.error)
     )
+    assert [incident[-15:] for incident in incidents] == ["restart 1 of 2)", "restart 2 of 2)"]
     others = [member for hparam, own in outcomes.items() if hparam != "endless" for member in own]
     assert len(others) == 4
     assert all(isinstance(member, TrainedMember) for member in others)

@@ -9,7 +9,7 @@ Source:
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +103,12 @@ class PPO:
             own = self._actor_critics.network.read(index, flat=moments)
             state |= {f"{name}.{parameter}": array for parameter, array in own.items()}
         return state
+
+    def restore_optimizer(self, index: int, state: Mapping[str, np.ndarray]) -> None:
+        """Take up one member's steps and moments where `optimizer_state` left them."""
+        self.optimizer.steps[index] = int(state["steps"])
+        for name, moments in (("exp_avg", self.optimizer.exp_avg), ("exp_avg_sq", self.optimizer.exp_avg_sq)):
+            self._actor_critics.network.write(index, without_prefix(state, f"{name}."), flat=moments)
 
     def parameters(self) -> np.ndarray:
         """`[members, size]` float32 view of everything that learns."""
@@ -260,6 +266,11 @@ def samples_of(steps: np.ndarray) -> np.ndarray:
     """Turn `[num_steps, members, num_envs, ...]` into `[members, samples, ...]`."""
     by_member = np.ascontiguousarray(steps.swapaxes(0, 1))
     return by_member.reshape(by_member.shape[0], -1, *by_member.shape[3:])
+
+
+def without_prefix(named: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin so, under the rest of their names."""
+    return {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
 
 
 def _column(numbers: Sequence[float]) -> Tensor:

@@ -1,6 +1,6 @@
 """A pool of environments that refuses what would crash or silently corrupt it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,15 @@ class EnvironmentPool:
     EnvPool resets a finished environment on the *next* step: that step ignores its action and is marked `valid=False`.
     """
 
-    def __init__(self, env: EnvConfig, *, spaces: EnvSpaces, seeds: Sequence[int], num_threads: int = 1) -> None:
+    def __init__(
+        self,
+        env: EnvConfig,
+        *,
+        spaces: EnvSpaces,
+        seeds: Sequence[int],
+        num_threads: int = 1,
+        on_step: Callable[[], None] | None = None,
+    ) -> None:
         if num_threads < 1:
             raise ValueError(f"num_threads is {num_threads}: expected at least 1")
         self.env = env
@@ -57,6 +65,7 @@ class EnvironmentPool:
         self.num_envs = len(seeds)
         self._was_done = np.zeros(self.num_envs, dtype=bool)
         self._is_reset = False
+        self._on_step = on_step
         self._where = f"actions for {self.num_envs} envs of '{env.id}'"
         self._views_shape = (self.num_envs, *spaces.observation_shape)
         self._views_dtype = np.dtype(spaces.observation_dtype)
@@ -117,6 +126,8 @@ class EnvironmentPool:
                 f"pool of '{self.env.id}' returned rewards of shape {rewards.shape}: expected ({self.num_envs},)"
             )
         views = self._read_views(observations, info)
+        if self._on_step is not None:
+            self._on_step()
         return StepBatch(
             observations=views.observations,
             masks=views.masks,

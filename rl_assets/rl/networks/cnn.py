@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rl_assets.config.network import NetworkConfig
-from rl_assets.rl.networks.mlp import orthogonal
+from rl_assets.rl.networks.mlp import checked_parameter, orthogonal
 
 CONVOLUTIONS = ((32, 8, 4), (64, 4, 2), (64, 3, 1))
 """(channels, kernel size, stride) of each convolution."""
@@ -122,12 +122,8 @@ class NatureCNNs:
         self._leaves = [
             {name: view.detach().requires_grad_() for name, view in self._views(flat)} for flat in self.by_member
         ]
-        for leaves, tensors in zip(self._leaves, members, strict=True):
-            for name, leaf in leaves.items():
-                if name not in tensors or tensors[name].shape != leaf.shape or tensors[name].dtype != np.float32:
-                    got = f"{tensors[name].dtype} {tensors[name].shape}" if name in tensors else "missing"
-                    raise ValueError(f"parameter '{name}' is {got}: expected float32 {tuple(leaf.shape)}")
-                leaf.data.copy_(torch.from_numpy(tensors[name]))
+        for index, tensors in enumerate(members):
+            self.write(index, tensors)
 
     def prepare(self, observations: np.ndarray, *, num_blank: int = 0) -> Tensor:
         """Bring `[members, rows, *observation_shape]` uint8 images into the form that `forward` takes.
@@ -173,6 +169,15 @@ class NatureCNNs:
         """Copy one member's parameters out, or what stands in their places in another tensor like `by_member`."""
         own = (self.by_member if flat is None else flat)[index]
         return {name: view.detach().numpy().copy() for name, view in self._views(own)}
+
+    def write(self, index: int, tensors: Mapping[str, np.ndarray], *, flat: Tensor | None = None) -> None:
+        """Put one member's parameters where `read` reads them.
+
+        Raises:
+            ValueError: a parameter is missing, or of another shape or dtype.
+        """
+        for name, view in self._views((self.by_member if flat is None else flat)[index]):
+            view.copy_(torch.from_numpy(checked_parameter(tensors, name, tuple(view.shape)).copy()))
 
     def _forward_one(self, leaves: Mapping[str, Tensor], images: Tensor) -> tuple[Tensor, Tensor]:
         first = "encoder.0.weight"

@@ -144,7 +144,7 @@ class StackedMLP:
         self._leaves = {block.name: self._view(self.flat, block).requires_grad_() for block in shape.blocks}
         self._gradients = [self._view(self.grad, block) for block in shape.blocks]
         for index, tensors in enumerate(members):
-            self._write(index, tensors)
+            self.write(index, tensors)
 
     def prepare(self, observations: np.ndarray, *, num_blank: int = 0) -> Tensor:
         """Bring observations into the form that `forward` takes.
@@ -210,17 +210,19 @@ class StackedMLP:
         source = self.flat if flat is None else flat.view_as(self.flat)
         return {name: view.numpy().T.copy(order="C") for name, view in self._member_views(source, index)}
 
+    def write(self, index: int, tensors: Mapping[str, np.ndarray], *, flat: Tensor | None = None) -> None:
+        """Put one member's parameters where `read` reads them.
+
+        Raises:
+            ValueError: a parameter is missing, or of another shape or dtype.
+        """
+        for name, target in self._member_views(self.flat if flat is None else flat.view_as(self.flat), index):
+            checked = checked_parameter(tensors, name, tuple(reversed(target.shape)))
+            target.copy_(torch.from_numpy(checked.T.copy()))
+
     def _view(self, flat: Tensor, block: Block) -> Tensor:
         part = flat[:, block.offset : block.offset + block.rows * block.columns]
         return part.unflatten(1, (block.rows, block.columns)).detach()
-
-    def _write(self, index: int, tensors: Mapping[str, np.ndarray]) -> None:
-        for name, target in self._member_views(self.flat, index):
-            shape = tuple(reversed(target.shape))
-            if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != np.float32:
-                got = f"{tensors[name].dtype} {tensors[name].shape}" if name in tensors else "missing"
-                raise ValueError(f"parameter '{name}' is {got}: expected float32 {shape}")
-            target.copy_(torch.from_numpy(tensors[name].T.copy()))
 
     def _member_views(self, flat: Tensor, index: int) -> list[tuple[str, Tensor]]:
         """(name, unpadded view) of each parameter of one member, weights as `[inputs, outputs]`."""
@@ -235,6 +237,19 @@ class StackedMLP:
         if self.shape.has_log_std:
             views.append(("actor.log_std", blocks["log_std"][2 * index, 0, : self.shape.num_outputs]))
         return views
+
+
+def checked_parameter(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """The float32 parameter of that name and shape.
+
+    Raises:
+        ValueError: it is missing, or of another shape or dtype.
+    """
+    found = tensors.get(name)
+    if found is None or found.shape != shape or found.dtype != np.float32:
+        got = "missing" if found is None else f"{found.dtype} {found.shape}"
+        raise ValueError(f"parameter '{name}' is {got}: expected float32 {shape}")
+    return found
 
 
 def orthogonal(outputs: int, inputs: int, gain: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""What a worker is told, and what it says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.evaluation import EvaluationConfig
+from rl_assets.rl.checkpoints import Checkpoint
+from rl_assets.rl.envs.spaces import EnvSpaces
+from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.plan import Member
+from rl_assets.rl.population import UpdateReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One chunk's work."""
+
+    env: EnvConfig
+    """The environment."""
+
+    spaces: EnvSpaces
+    """Its spaces."""
+
+    members: tuple[Member, ...]
+    """The population."""
+
+    starts: tuple[Checkpoint | None, ...]
+    """Where each member goes on; None: from the beginning."""
+
+    evaluation: EvaluationConfig | None
+    """How to evaluate what was trained; None: not at all."""
+
+    env_threads: int
+    """Threads on which the environments are stepped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beat:
+    """A sign of life."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentEnd:
+    """A segment, or the training, has ended."""
+
+    checkpoints: Mapping[int, Checkpoint]
+    """Of the members that still train, by position in the job."""
+
+
+Message = UpdateReport | Beat | SegmentEnd | list[TrainedMember | MemberFailure]
