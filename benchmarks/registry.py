@@ -57,6 +57,11 @@ BENCHMARKS: dict[str, Benchmark] = {
             about="Steps per second and memory of 1 to 64 members and of 8 to 256 environments",
         ),
         Benchmark(
+            name="checkpoints",
+            module="benchmarks.checkpoints",
+            about="What checkpoints and rebuilt environments cost at the end of a segment",
+        ),
+        Benchmark(
             name="population",
             module="benchmarks.population",
             about="16 learning rates as one population and one by one, in one process",

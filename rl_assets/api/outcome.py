@@ -22,6 +22,8 @@ class SweepOutcome:
     """The materialization of `sweep_configs` that was launched."""
     finished: tuple[str, ...]
     """Cells that were trained and evaluated since, or found complete."""
+    stopped: dict[str, str]
+    """Cells that the sweep stopped because others were ahead -> why."""
     failed: tuple[str, ...]
     """Cells that were not."""
     verdicts: dict[str, str | None]
@@ -46,6 +48,8 @@ def sweep_outcome(installation: Installation, sweep_event: Event) -> SweepOutcom
     evaluated = installation.log.latest_ids("policy_evaluations")
     cells = [cell_key(env, hparam) for env in envs_of(sweep_event) for hparam in hparams_of(sweep_event, env)]
     finished = tuple(key for key in cells if evaluated.get(key, 0) > sweep_event.event_id)
+    stops = {key: installation.log.latest_stop("trained_policies", key) for key in cells if key not in finished}
+    stopped = {key: stop[1] for key, stop in stops.items() if stop is not None and stop[0] > sweep_event.event_id}
     verdicts: dict[str, str | None] = {}
     reasons: dict[str, tuple[str, ...]] = {}
     for env in envs_of(sweep_event):
@@ -61,7 +65,8 @@ def sweep_outcome(installation: Installation, sweep_event: Event) -> SweepOutcom
         sweep=sweep_event.partition,
         event_id=sweep_event.event_id,
         finished=finished,
-        failed=tuple(key for key in cells if key not in finished),
+        stopped=stopped,
+        failed=tuple(key for key in cells if key not in finished and key not in stopped),
         verdicts=verdicts,
         reasons=reasons,
         num_trainings=num_trainings,

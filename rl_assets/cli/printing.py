@@ -54,10 +54,13 @@ def print_champion(answer: Mapping[str, Any]) -> None:
 def print_outcome(outcome: SweepOutcome) -> None:
     """What finished, failed or was there already, each environment's verdict with its reasons, and the report."""
     finished = count_of(len(outcome.finished), "partition")
-    _tell(f"sweep '{outcome.sweep}': {finished} finished, {len(outcome.failed)} failed")
+    stopped = f", {len(outcome.stopped)} stopped early" if outcome.stopped else ""
+    _tell(f"sweep '{outcome.sweep}': {finished} finished{stopped}, {len(outcome.failed)} failed")
     if outcome.num_reused:
         were = "was" if outcome.num_trainings == 1 else "were"
         _tell(f"  {outcome.num_reused} of {count_of(outcome.num_trainings, 'training')} {were} there already")
+    for key, reason in outcome.stopped.items():
+        _tell(f"  {key}: {reason}")
     for key in outcome.failed:
         _tell(f"  failed: {key}")
     for env, verdict in outcome.verdicts.items():

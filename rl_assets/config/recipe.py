@@ -10,6 +10,9 @@ from rl_assets.config.strict import StrictModel
 
 MAX_TIMESTEPS = 100_000_000_000
 READABLE_LENGTH = 60
+SEGMENT_STEPS, SEGMENT_ENV_STEPS = 250_000, 4_000
+"""Steps of a segment where a recipe does not say: in all, and in each environment, so that few episodes are cut."""
+
 _SHORT_NAMES = {"learning_rate": "lr", "total_timesteps": "steps", "num_envs": "envs", "hidden_sizes": "hidden"}
 
 
@@ -26,11 +29,15 @@ class Recipe(StrictModel):
     """Environment steps of each member; the last update is always whole."""
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
-    """Environment steps after which a checkpoint is kept and the pool is rebuilt with fresh seeds; null takes 250,000,
-    or 4,000 for each environment where that is more."""
+    """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
 
     dataset: str
     """Partition key of the dataset whose owner this training is for."""
+
+    @property
+    def steps_per_segment(self) -> int:
+        """Environment steps between two checkpoints, before they are rounded down to whole updates."""
+        return self.segment_steps or max(SEGMENT_STEPS, SEGMENT_ENV_STEPS * self.algorithm.num_envs)
 
 
 def hparam_key(recipe: Recipe) -> str:

@@ -12,6 +12,7 @@ from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
 from rl_assets.config.expectations import Wording
 from rl_assets.config.explanation import Path, explain, shown
+from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
@@ -98,8 +99,13 @@ class SweepConfig(StrictModel):
     """Environment steps of each member."""
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
-    """Environment steps after which a checkpoint is kept and the pool is rebuilt with fresh seeds; null takes 250,000,
-    or 4,000 for each environment where that is more."""
+    """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
+
+    halving: HalvingConfig | None = None
+    """Stop recipes that are behind before their budget is used; left out: all train to the end."""
+
+    save_all_checkpoints: bool = False
+    """Keep the checkpoint of every segment with the policy, not the best and the last alone."""
 
     dataset: DatasetKey | DatasetDeclaration
     """Whose work this is: a registered dataset, or the four words that declare one."""
@@ -196,7 +202,8 @@ class SweepConfig(StrictModel):
                 f"{source}: field 'grid' spans {cells} combinations of env and recipe: expected at most {MAX_CELLS}; "
                 "split the sweep or drop values"
             )
-        expand_recipes(sweep, dataset="check", source=source)
+        recipes = expand_recipes(sweep, dataset="check", source=source)
+        _refuse_rungs_that_stop_nobody(sweep, recipes, source=source)
         for name, values in sweep.grid.items():
             twice = _repeated([tuple(value) if isinstance(value, list) else value for value in values])
             if twice is not None:
@@ -220,6 +227,12 @@ class SweepPlan(StrictModel):
 
     seeds: tuple[Seed, ...] = Field(strict=False)
     """Training seeds of each recipe."""
+
+    halving: HalvingConfig | None
+    """When recipes that are behind are stopped; None: never."""
+
+    save_all_checkpoints: bool
+    """Whether the checkpoint of every segment is kept with the policy."""
 
     evaluation: EvaluationConfig
     """How trained policies are evaluated."""
@@ -248,6 +261,8 @@ def plan_sweep(sweep: SweepConfig, *, dataset: str, source: str | None = None) -
         envs=envs,
         recipes=recipes,
         seeds=sweep.seed_list,
+        halving=sweep.halving,
+        save_all_checkpoints=sweep.save_all_checkpoints,
         evaluation=sweep.evaluation,
         gates=sweep.gates,
     )
@@ -302,6 +317,25 @@ def _explain_recipe(error: ValidationError, sweep: SweepConfig, varied: Mapping[
         model=Recipe,
         written_at=written_at,
     )
+
+
+def _refuse_rungs_that_stop_nobody(sweep: SweepConfig, recipes: Sequence[Recipe], *, source: str) -> None:
+    """Rungs lie at the ends of segments, before the end of the training."""
+    if sweep.halving is None:
+        return
+    budget = min(recipe.total_timesteps for recipe in recipes)
+    if sweep.halving.rungs[-1] >= budget:
+        raise InvalidConfig(
+            f"{source}: field 'halving.rungs': expected numbers of steps below the budget of {budget:,}, got "
+            f"{sweep.halving.rungs[-1]:,}: lower it or raise total_timesteps"
+        )
+    segment = max(recipe.steps_per_segment for recipe in recipes)
+    gaps = [high - low for low, high in itertools.pairwise((0, *sweep.halving.rungs))]
+    if min(gaps) < segment:
+        raise InvalidConfig(
+            f"{source}: field 'halving.rungs': expected a segment of {segment:,} steps before each rung at least, "
+            f"got rungs {min(gaps):,} steps apart: move them apart or set segment_steps to {min(gaps)} or less"
+        )
 
 
 def _refuse_equal_envs(sweep: SweepConfig, *, source: str) -> None:

@@ -1,6 +1,6 @@
 """One recipe in one environment on its way through training and evaluation, with what it reads on its way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,13 @@ from rl_assets.config.canonical import canonical_json, config_hash
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.config.sweep import SweepPlan
+from rl_assets.errors import CorruptObject
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Input, OutputScope, Publication
+from rl_assets.rl.checkpoints import Checkpoint, refuse_other_numerics, updates_done
+from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
-from rl_assets.rl.numerics import numerics_fingerprint
+from rl_assets.rl.halving import Contender
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.plan import Member
 from rl_assets.rl.policy import PolicySpec
@@ -20,7 +23,9 @@ from rl_assets.store.bundles import (
     EPISODES_FILE,
     copy_member_files,
     encode_episodes,
+    load_history,
     load_member,
+    member_facts,
     member_files,
     member_seeds,
 )
@@ -39,7 +44,14 @@ class CellTraining:
     """What one cell needs to be trained: recipe, data, and the members that are still missing."""
 
     def __init__(
-        self, scope: OutputScope, *, env_key: str, hparam: str, sweep: Event, is_retrained: bool = False
+        self,
+        scope: OutputScope,
+        *,
+        env_key: str,
+        hparam: str,
+        sweep: Event,
+        is_retrained: bool = False,
+        on_damage: Callable[[CorruptObject], None],
     ) -> None:
         plan = read_plan(scope, sweep)
         self.env_key = env_key
@@ -55,6 +67,60 @@ class CellTraining:
         self.missing = tuple(
             Member(recipe=self.recipe, hparam=hparam, seed=seed) for seed in plan.seeds if seed not in self._prior_seeds
         )
+        self._checkpoints = {
+            seed: scope.checkpoints(
+                {
+                    "env": self.env.model_dump(mode="json"),
+                    "recipe": self.recipe.model_dump(mode="json"),
+                    "seed": seed,
+                    "data": self._dataset.event.data_version,
+                },
+                keeps_all=plan.save_all_checkpoints,
+                on_damage=on_damage,
+            )
+            for seed in plan.seeds
+        }
+        self._saves_all = plan.save_all_checkpoints
+        self.halving = plan.halving
+        if is_retrained:
+            self.forget_checkpoints()
+
+    def starts(self, spaces: EnvSpaces, *, allow_inexact: bool) -> dict[int, int]:
+        """Updates that missing members need not do again, by seed; members without a checkpoint are left out.
+
+        Raises:
+            InexactResume: a checkpoint was computed under another numerics fingerprint, and that is not allowed.
+        """
+        found = {}
+        for member in self.missing:
+            checkpoint = self.load(member)
+            if checkpoint is None:
+                continue
+            if not (allow_inexact or checkpoint.is_final):
+                refuse_other_numerics(checkpoint, member, spaces)
+            found[member.seed] = updates_done(member, checkpoint)
+        return found
+
+    def load(self, member: Member) -> Checkpoint | None:
+        """Read a member's newest checkpoint."""
+        return self._checkpoints[member.seed].newest()
+
+    def save(self, member: Member, checkpoint: Checkpoint) -> None:
+        """Keep a member's checkpoint."""
+        self._checkpoints[member.seed].save(checkpoint)
+
+    def as_contender(self) -> Contender:
+        """What is compared where recipes that are behind are stopped."""
+        histories: list[Mapping[str, np.ndarray]] = []
+        if self._prior is not None:
+            earlier = self._scope.open(self._prior, is_evidence=True).artifact
+            histories = [load_history(earlier, seed) for seed in member_seeds(earlier)]
+        return Contender(recipe=self.recipe, members=self.missing, histories=tuple(histories))
+
+    def forget_checkpoints(self) -> None:
+        """Remove all checkpoints: the trainings are published, or are to start from the beginning."""
+        for checkpoints in self._checkpoints.values():
+            checkpoints.forget()
 
     def republish(self) -> Publication:
         """Log again what is complete already, with its old bytes and its old inputs."""
@@ -72,8 +138,9 @@ class CellTraining:
                 files |= copy_member_files(earlier, seed)
                 facts[str(seed)] = earlier.facts["members"][str(seed)]
         for seed, member in members.items():
-            files |= member_files(member)
-            facts[str(seed)] = {"env_steps": member.env_steps, "numerics": numerics_fingerprint(member.backend)}
+            kept = self._checkpoints[seed].all() if self._saves_all else ()
+            files |= member_files(member, checkpoints=kept)
+            facts[str(seed)] = member_facts(member)
         return self._scope.publish(
             kind="trained_policy",
             files=files,
@@ -97,6 +164,21 @@ class CellTraining:
             for read in recorded
         )
         return SEEDS_KEY in prior.metadata and same_data and self._scope.is_intact(prior)
+
+
+class CellCheckpoints:
+    """The checkpoints of all members of several cells."""
+
+    def __init__(self, cells: Mapping[str, CellTraining]) -> None:
+        self._cells = cells
+
+    def load(self, member: Member) -> Checkpoint | None:
+        """Read a member's newest checkpoint; None where there is none that can be read."""
+        return self._cells[member.hparam].load(member)
+
+    def save(self, member: Member, checkpoint: Checkpoint) -> None:
+        """Keep a member's checkpoint; it stands when this returns."""
+        self._cells[member.hparam].save(member, checkpoint)
 
 
 class CellEvaluation:

@@ -12,6 +12,9 @@ from rl_assets.lineage.records import InputRecord, Materialization
 
 INPUTS_KEY = "rl/inputs"
 ARTIFACT_KEY = "rl/artifact"
+STOP_KEY = "rl/stop"
+"""On an observation of a cell: why its training was stopped before its budget was used."""
+
 DATA_VERSION_TAG = "dagster/data_version"
 _PAGE = 1_000
 
@@ -91,6 +94,17 @@ class EventLog:
             "read: "
             "materialize it again"
         )
+
+    def latest_stop(self, asset: str, partition: str) -> tuple[int, str] | None:
+        """Event id and reason of the newest record that a cell's training was stopped early, if there is one."""
+        page = self.instance.fetch_observations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[partition]), limit=1
+        )
+        for record in page.records:
+            observation = record.asset_observation
+            if observation is not None and STOP_KEY in observation.metadata:
+                return record.storage_id, str(observation.metadata["reason"].value)
+        return None
 
     def latest_ids(self, asset: str) -> dict[str, int]:
         """Partition -> event id of its newest materialization."""

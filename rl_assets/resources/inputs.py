@@ -5,7 +5,7 @@ before it reads, keeps the list, and is the only way to publish an output: so no
 can lend one to its neighbour in the same run.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from rl_assets.lineage.records import InputRecord
 from rl_assets.resources.event_log import ARTIFACT_KEY, DATA_VERSION_TAG, INPUTS_KEY, Event, EventLog
 from rl_assets.resources.provenance import provenance
 from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, write_artifact
+from rl_assets.store.checkpoints import TrainingCheckpoints, training_name
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
 
@@ -207,6 +208,25 @@ class OutputScope:
             partition=event.partition,
             data_version=event.data_version,
             metadata={**event.entries, REUSED_KEY: event.metadata.get(REUSED_KEY, event.event_id)},
+        )
+
+    def checkpoints(
+        self, facts: Mapping[str, Any], *, keeps_all: bool, on_damage: Callable[[CorruptObject], None]
+    ) -> TrainingCheckpoints:
+        """Where a training under way is kept, under the owners of all data that was read.
+
+        Args:
+            facts: JSON of all that decides its numbers.
+            keeps_all: keep every checkpoint, not the newest alone.
+            on_damage: is told of a checkpoint that cannot be used.
+        """
+        self._refuse_if_closed("its checkpoints")
+        return TrainingCheckpoints(
+            self._store,
+            training=training_name(facts),
+            owners=self.owners,
+            keeps_all=keeps_all,
+            on_damage=on_damage,
         )
 
     def close(self) -> None:

@@ -6,7 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rl_assets.rl.plan import Member, num_updates
+from rl_assets.errors import InexactResume
+from rl_assets.rl.backend import choose_backend
+from rl_assets.rl.envs.spaces import EnvSpaces
+from rl_assets.rl.numerics import numerics_fingerprint
+from rl_assets.rl.plan import Member, num_updates, policy_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +71,26 @@ def updates_done(member: Member, checkpoint: Checkpoint | None) -> int:
     if checkpoint is None:
         return 0
     return num_updates(member.recipe) if checkpoint.is_final else checkpoint.update
+
+
+def refuse_other_numerics(checkpoint: Checkpoint, member: Member, spaces: EnvSpaces) -> None:
+    """Refuse a checkpoint that was computed under another numerics fingerprint than the member would be here.
+
+    Raises:
+        InexactResume: going on would give other bits than going on where it began; names the differences.
+    """
+    here = numerics_fingerprint(choose_backend(policy_spec(member.recipe, spaces).shape))
+    if checkpoint.numerics != here:
+        differences = ", ".join(
+            f"{name} was {checkpoint.numerics.get(name)} and is {here.get(name)}"
+            for name in sorted({*checkpoint.numerics, *here})
+            if checkpoint.numerics.get(name) != here.get(name)
+        )
+        raise InexactResume(
+            f"member '{member.label}' was interrupted after update {checkpoint.update} under other numerics "
+            f"({differences}): expected the same, or other bits would come out; go on where it began, allow it with "
+            "--allow-inexact (allow_inexact in the launchpad), which is recorded, or start again with retrain"
+        )
 
 
 class Checkpoints(Protocol):

@@ -7,7 +7,7 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.envs.spaces import EnvSpaces
-from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.outcomes import Result
 from rl_assets.rl.plan import Member
 from rl_assets.rl.population import UpdateReport
 
@@ -27,6 +27,9 @@ class Job:
 
     starts: tuple[Checkpoint | None, ...]
     """Where each member goes on; None: from the beginning."""
+
+    stop: int
+    """Updates after which all rest, for now or for good."""
 
     evaluation: EvaluationConfig | None
     """How to evaluate what was trained; None: not at all."""
@@ -48,4 +51,4 @@ class SegmentEnd:
     """Of the members that still train, by position in the job."""
 
 
-Message = UpdateReport | Beat | SegmentEnd | list[TrainedMember | MemberFailure]
+Message = UpdateReport | Beat | SegmentEnd | list[Result]

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from rl_assets.errors import TrainingError
-from rl_assets.rl.backend import Backend
 from rl_assets.rl.checkpoints import BestPolicy
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.policy import PolicySpec
@@ -48,8 +47,11 @@ class TrainedMember:
     population_size: int
     """Members trained together."""
 
-    backend: Backend
-    """What computed."""
+    resumed_at: int
+    """Updates that were done before this run took the member up; 0 where it trained from the beginning."""
+
+    numerics: Mapping[str, Any]
+    """Fingerprint of what computed the last segment."""
 
     inexact_resumes: tuple[Mapping[str, Any], ...]
     """Where the training went on under another numerics fingerprint: `update` and the `numerics` until then."""
@@ -70,14 +72,62 @@ class MemberFailure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PausedMember:
+    """One seed of a recipe that trained as far as it was to for now; its checkpoint has all the rest."""
+
+    seed: int
+    """Training seed."""
+
+    update: int
+    """Updates done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeStop:
+    """Why a recipe was stopped before its budget was used."""
+
+    rung: int
+    """Number of the rung, from 1."""
+
+    steps: int
+    """Environment steps of each member at the rung, as the sweep asks for it."""
+
+    score: float
+    """Mean over seeds of the mean training return in the last segment before the rung."""
+
+    bar: float
+    """The lowest score that went on."""
+
+    rank: int
+    """Place of the recipe among those compared, from 1."""
+
+    num_recipes: int
+    """Recipes that were compared."""
+
+    @property
+    def reason(self) -> str:
+        """The stop in a sentence."""
+        return (
+            f"stopped at rung {self.rung}, after {self.steps:,} steps of each member: place {self.rank} of "
+            f"{self.num_recipes} with a mean training return of {self.score:.4g}, where {self.bar:.4g} went on"
+        )
+
+
+Result = TrainedMember | MemberFailure | PausedMember
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecipeOutcome:
     """All members of one recipe, in the order of the plan."""
 
     hparam: str
     """Key of the recipe."""
 
-    members: tuple[TrainedMember | MemberFailure, ...]
+    members: tuple[Result, ...]
     """What became of each seed."""
+
+    stop: RecipeStop | None = None
+    """Why the recipe was stopped before its budget was used; it then has no members here."""
 
     incidents: tuple[str, ...] = ()
     """What went wrong on the way and was overcome, such as a process that had to be started again."""

@@ -32,9 +32,6 @@ POOL_STEP_S, CHEAP_STEP_S, DEAR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 2e-5, 3e-4
 PRODUCTS_PER_S, IMAGE_PRODUCTS_PER_S = 2.5e10, 5e10
 """Products of numbers that a core adds up per second in small networks and in convolutions; rough."""
 
-SEGMENT_STEPS, SEGMENT_ENV_STEPS = 250_000, 4_000
-"""Steps of a segment where a recipe does not say: in all, and in each environment, so that few episodes are cut."""
-
 MEMBER_FIELDS = frozenset(
     {
         "learning_rate",
@@ -81,8 +78,11 @@ class Chunk:
     members: tuple[int, ...]
     """Positions in the plan's members."""
 
-    start: int = 0
+    start: int
     """Updates that all its members have done before."""
+
+    stop: int
+    """Updates after which they rest, for now or for good."""
 
     seconds: float = 0.0
     """Rough estimate of how long it trains."""
@@ -134,11 +134,11 @@ class TrainingPlan:
 
     def env_steps_of(self, chunk: Chunk) -> int:
         """Environment steps that are left for one chunk's members, reset steps included."""
-        return sum(_cost(self.members[index].recipe, chunk.start) for index in chunk.members)
+        return sum(_cost(self.members[index].recipe, chunk.start, chunk.stop) for index in chunk.members)
 
     def update_seconds(self, chunk: Chunk) -> float:
         """Rough estimate of how long an update of a chunk takes."""
-        return chunk.seconds / max(1, num_updates(self.members[chunk.members[0]].recipe) - chunk.start)
+        return chunk.seconds / max(1, chunk.stop - chunk.start)
 
     def summary(self) -> dict[str, Any]:
         """Plain numbers for a table: members, groups, chunks, processes, steps, memory."""
@@ -164,9 +164,7 @@ def num_updates(recipe: Recipe) -> int:
 
 def updates_per_segment(recipe: Recipe) -> int:
     """Updates between two rebuilds of the pool: as many as fit into a segment, at least one."""
-    algorithm = recipe.algorithm
-    steps = recipe.segment_steps or max(SEGMENT_STEPS, SEGMENT_ENV_STEPS * algorithm.num_envs)
-    return max(1, steps // algorithm.batch_size)
+    return max(1, recipe.steps_per_segment // recipe.algorithm.batch_size)
 
 
 def plan_training(
@@ -176,6 +174,7 @@ def plan_training(
     num_processes: int = 1,
     spaces: EnvSpaces | None = None,
     starts: Mapping[int, int] | None = None,
+    stops: Mapping[int, int] | None = None,
 ) -> TrainingPlan:
     """Group members by all that fixes shapes and control flow, cut the groups into chunks, and count processes.
 
@@ -188,6 +187,8 @@ def plan_training(
         spaces: the environment's spaces, if the caller knows them already.
         starts: updates that members have done before, by position; they go on from a checkpoint, and only members
             that start alike train together.
+        stops: updates after which members rest for now, by position, at the end of a segment; the others go on to
+            the end of their budget.
 
     Raises:
         UnknownEnvironment, UnsupportedEnvironment: see `describe_env`.
@@ -201,7 +202,11 @@ def plan_training(
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidConfig(f"member '{twice}' is asked for twice: name each recipe and seed once")
-    spaces, starts = spaces or describe_env(env), starts or {}
+    spaces = spaces or describe_env(env)
+    spans = [
+        ((starts or {}).get(index, 0), (stops or {}).get(index, num_updates(member.recipe)))
+        for index, member in enumerate(members)
+    ]
     needs = [_memory(spaces, member.recipe) for member in members]
     free = available_memory()
     budget = math.inf if free is None else free * MEMORY_SHARE
@@ -210,12 +215,12 @@ def plan_training(
         for index, need in enumerate(needs)
         if need > budget
     }
-    groups: dict[tuple[bytes, int], list[int]] = {}
+    groups: dict[tuple[bytes, tuple[int, int]], list[int]] = {}
     for index, member in enumerate(members):
         if index not in oversized:
-            groups.setdefault((group_key(member.recipe), starts.get(index, 0)), []).append(index)
+            groups.setdefault((group_key(member.recipe), spans[index]), []).append(index)
     fitting = [index for group in groups.values() for index in group]
-    useful = max(1, sum(_cost(members[index].recipe, starts.get(index, 0)) for index in fitting) // MIN_PROCESS_STEPS)
+    useful = max(1, sum(_cost(members[index].recipe, *spans[index]) for index in fitting) // MIN_PROCESS_STEPS)
     largest = max((needs[index] for index in fitting), default=1)
     processes = int(min(num_processes, useful, max(1, budget // largest)))
     env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
@@ -223,10 +228,17 @@ def plan_training(
         Chunk(
             group=number,
             members=part,
-            start=start,
-            seconds=_seconds(spaces, members[part[0]].recipe, len(part), start=start, env_step=env_step),
+            start=span[0],
+            stop=span[1],
+            seconds=_seconds(
+                spaces,
+                members[part[0]].recipe,
+                len(part),
+                steps=_cost(members[part[0]].recipe, *span),
+                env_step=env_step,
+            ),
         )
-        for number, ((_, start), group) in enumerate(groups.items())
+        for number, ((_, span), group) in enumerate(groups.items())
         for part in _cut(
             group,
             [members[index].hparam for index in group],
@@ -251,6 +263,16 @@ def plan_training(
     )
 
 
+def policy_spec(recipe: Recipe, spaces: EnvSpaces) -> PolicySpec:
+    """How the policies of a recipe act in an environment."""
+    return PolicySpec.for_env(
+        spaces,
+        network=recipe.network,
+        normalizes_observations=recipe.algorithm.normalize_observations,
+        squashes_actions=recipe.algorithm.squash_actions,
+    )
+
+
 def group_key(recipe: Recipe) -> bytes:
     """Equal for recipes whose members may train in one population."""
     fixed = recipe.algorithm.model_dump(mode="json", exclude=set(MEMBER_FIELDS))
@@ -264,8 +286,8 @@ def group_key(recipe: Recipe) -> bytes:
     )
 
 
-def _cost(recipe: Recipe, start: int) -> int:
-    return (num_updates(recipe) - start) * recipe.algorithm.batch_size
+def _cost(recipe: Recipe, start: int, stop: int) -> int:
+    return (stop - start) * recipe.algorithm.batch_size
 
 
 def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: int) -> list[tuple[int, ...]]:
@@ -296,7 +318,7 @@ def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: 
 def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
     """Bytes that one member takes: its rollout twice, once sorted by member; a minibatch; its parameters fourfold."""
     algorithm = recipe.algorithm
-    spec = _spec(spaces, recipe)
+    spec = policy_spec(recipe, spaces)
     seen = math.prod(spec.observation_shape) * (1 if spec.is_image else 4 * (1 + spec.normalizes_observations))
     sample = seen + 4 * (2 * spec.distribution.num_outputs + 12)
     batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample + 8 * algorithm.update_epochs * (
@@ -308,13 +330,12 @@ def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
     return batch + minibatch + 4 * 4 * spec.shape.num_parameters
 
 
-def _seconds(spaces: EnvSpaces, recipe: Recipe, num_members: int, *, start: int, env_step: float) -> float:
+def _seconds(spaces: EnvSpaces, recipe: Recipe, num_members: int, *, steps: int, env_step: float) -> float:
     """Roughly how long a population trains: the pool's steps, the environments' own, and the networks' products."""
-    spec = _spec(spaces, recipe)
+    spec = policy_spec(recipe, spaces)
     rate = IMAGE_PRODUCTS_PER_S if spec.is_image else PRODUCTS_PER_S
     passes = 1 + 3 * recipe.algorithm.update_epochs
     per_step = env_step + passes * spec.shape.num_products / rate
-    steps = _cost(recipe, start)
     return steps / recipe.algorithm.num_envs * POOL_STEP_S + num_members * steps * per_step
 
 
@@ -324,9 +345,3 @@ def _makespan(durations: Sequence[float], processes: int) -> float:
     for duration in durations:
         busy[busy.index(min(busy))] += duration
     return max(busy)
-
-
-def _spec(spaces: EnvSpaces, recipe: Recipe) -> PolicySpec:
-    return PolicySpec.for_env(
-        spaces, network=recipe.network, normalizes_observations=recipe.algorithm.normalize_observations
-    )

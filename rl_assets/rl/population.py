@@ -19,9 +19,9 @@ from rl_assets.rl.guardrails import find_divergence
 from rl_assets.rl.learner import make_learner
 from rl_assets.rl.normalization import RewardScaler, RunningMoments
 from rl_assets.rl.numerics import numerics_fingerprint
-from rl_assets.rl.outcomes import MemberFailure, TrainedMember
-from rl_assets.rl.plan import Member, num_updates, updates_per_segment
-from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicySpec, PolicyStack
+from rl_assets.rl.outcomes import MemberFailure, PausedMember, Result, TrainedMember
+from rl_assets.rl.plan import Member, num_updates, policy_spec, updates_per_segment
+from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicyStack
 from rl_assets.rl.rollout import Actors, Rollout
 from rl_assets.rl.seeding import Purpose, env_seeds, member_stream
 
@@ -43,11 +43,12 @@ def train_population(
     spaces: EnvSpaces,
     members: Sequence[Member],
     starts: Sequence[Checkpoint | None] | None = None,
+    stop: int | None = None,
     on_update: Callable[[UpdateReport], None],
     on_segment: Callable[[dict[int, Checkpoint]], None] | None = None,
     on_step: Callable[[], None] | None = None,
     env_threads: int = 1,
-) -> list[TrainedMember | MemberFailure]:
+) -> list[Result]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
 
     A member's result depends on the environment, its recipe and its seed alone. A member whose numbers stop being
@@ -58,6 +59,7 @@ def train_population(
         spaces: its spaces.
         members: the population, at least one.
         starts: where each member goes on, all at the same update; None: from the beginning.
+        stop: updates after which all rest for now, at the end of a segment; None: their budget.
         on_update: called after each update.
         on_segment: called at the end of each segment, and of the training, with the checkpoints of the members that
             still train, by position.
@@ -65,7 +67,7 @@ def train_population(
         env_threads: on which the environments are stepped; changes no result.
 
     Returns:
-        What became of each member, in order; without evaluation episodes.
+        What became of each member, in order; without evaluation episodes. Members that rest for now are paused.
 
     Raises:
         EnvironmentFault: the pool failed.
@@ -74,7 +76,7 @@ def train_population(
         single_thread(),
         Population(env, spaces, members, starts=starts, env_threads=env_threads, on_step=on_step) as population,
     ):
-        while not population.is_done:
+        while not population.is_done and population.update != stop:
             on_update(population.advance())
             if on_segment is not None and population.is_at_segment_end:
                 on_segment(population.checkpoints())
@@ -121,12 +123,7 @@ class Population:
         self.num_updates, self.update = num_updates(recipe), _common_update(starts)
         self._starts = starts
         self.failures: list[MemberDiverged | None] = [None] * len(members)
-        self.spec = PolicySpec.for_env(
-            spaces,
-            network=recipe.network,
-            normalizes_observations=self._config.normalize_observations,
-            squashes_actions=self._config.squash_actions,
-        )
+        self.spec = policy_spec(recipe, spaces)
         size = self.spec.observation_shape
         unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
         shape = self.spec.shape
@@ -139,6 +136,7 @@ class Population:
                 for member, start in zip(members, starts, strict=True)
             ],
         )
+        self._numerics = numerics_fingerprint(self._policies.backend)
         self._learner = make_learner(
             self._policies,
             configs=[member.recipe.algorithm for member in members],
@@ -209,7 +207,6 @@ class Population:
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """Copy out the members that train, by position, at the end of a segment."""
-        numerics = numerics_fingerprint(self._policies.backend)
         return {
             index: Checkpoint(
                 update=self.update,
@@ -219,7 +216,7 @@ class Population:
                 optimizer_state=self._optimizer_state(index),
                 history=self._columns(index),
                 best=self._best[index],
-                numerics=numerics,
+                numerics=self._numerics,
                 inexact_resumes=self._inexact_resumes(index),
                 wall_time_s=self._wall_time_s(index),
             )
@@ -227,15 +224,18 @@ class Population:
             if failure is None
         }
 
-    def results(self) -> list[TrainedMember | MemberFailure]:
-        """Hand out what became of everybody."""
-        results: list[TrainedMember | MemberFailure] = []
+    def results(self) -> list[Result]:
+        """Hand out what became of everybody so far."""
+        results: list[Result] = []
         for index, member in enumerate(self._members):
             failure = self.failures[index]
             if failure is not None:
                 results.append(MemberFailure(seed=member.seed, error=failure))
                 continue
-            wall_time_s = self._wall_time_s(index)
+            start, wall_time_s = self._starts[index], self._wall_time_s(index)
+            if self.update < self.num_updates and not (start is not None and start.is_final):
+                results.append(PausedMember(seed=member.seed, update=self.update))
+                continue
             results.append(
                 TrainedMember(
                     seed=member.seed,
@@ -248,7 +248,8 @@ class Population:
                     wall_time_s=wall_time_s,
                     steps_per_s=sum(self._env_steps) / max(wall_time_s, 1e-9),
                     population_size=len(self._members),
-                    backend=self._policies.backend,
+                    resumed_at=0 if start is None else start.update,
+                    numerics=start.numerics if start is not None and start.is_final else self._numerics,
                     inexact_resumes=self._inexact_resumes(index),
                     episodes=None,
                 )
@@ -328,7 +329,7 @@ class Population:
         start = self._starts[index]
         if start is None:
             return ()
-        if start.is_final or start.numerics == numerics_fingerprint(self._policies.backend):
+        if start.is_final or start.numerics == self._numerics:
             return start.inexact_resumes
         return (*start.inexact_resumes, {"update": start.update, "numerics": start.numerics})
 

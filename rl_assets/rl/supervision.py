@@ -11,7 +11,7 @@ from rl_assets.errors import EnvironmentFault
 from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.child import ChildProcess, ChildThread
 from rl_assets.rl.messages import Beat, Job, Message
-from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.outcomes import MemberFailure, Result
 from rl_assets.rl.worker import serve
 
 WORKER_MODULE = "rl_assets.rl.worker"
@@ -28,7 +28,7 @@ MAX_RESTARTS = 2
 _PATIENCE = 10
 """A worker may be silent for so many times its longest silence so far, or an update's estimated time."""
 
-Results = list[TrainedMember | MemberFailure]
+Results = list[Result]
 Worker = ChildProcess | ChildThread
 
 

@@ -8,7 +8,7 @@ from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import CheckpointLost, StoreError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
 from rl_assets.rl.messages import Job, Message, SegmentEnd
-from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
+from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
 from rl_assets.rl.plan import Chunk, Member, TrainingPlan, plan_training
 from rl_assets.rl.population import UpdateReport
 from rl_assets.rl.supervision import HEARTBEAT_S, Results, Supervisor, Task
@@ -120,6 +120,7 @@ def _tasks(
                 spaces=plan.spaces,
                 members=tuple(plan.members[index] for index in starts),
                 starts=tuple(starts.values()),
+                stop=chunk.stop,
                 evaluation=evaluation,
                 env_threads=plan.env_threads,
             )
@@ -134,7 +135,7 @@ class _Ledger:
         self._started_at = time.monotonic()
         self._steps = dict.fromkeys(plan.chunks, 0)
         self._returns: dict[Chunk, float] = {}
-        self._results: dict[int, TrainedMember | MemberFailure] = {}
+        self._results: dict[int, Result] = {}
         self._recipes: dict[str, list[int]] = {}
         for index, member in enumerate(plan.members):
             self._recipes.setdefault(member.hparam, []).append(index)

@@ -14,7 +14,7 @@ from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.child import connect_to_parent
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.messages import Beat, Job, Message, SegmentEnd
-from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.outcomes import MemberFailure, Result, TrainedMember
 from rl_assets.rl.population import UpdateReport, train_population
 from rl_assets.rl.trials import selection_episodes
 
@@ -59,7 +59,7 @@ def serve(connection: Connection) -> None:
         connection.send(run_job(job, Outlet(connection.send)))
 
 
-def run_job(job: Job, outlet: Outlet) -> list[TrainedMember | MemberFailure]:
+def run_job(job: Job, outlet: Outlet) -> list[Result]:
     """Train a population and evaluate it while it is in memory.
 
     Returns:
@@ -71,6 +71,7 @@ def run_job(job: Job, outlet: Outlet) -> list[TrainedMember | MemberFailure]:
             spaces=job.spaces,
             members=job.members,
             starts=job.starts,
+            stop=job.stop,
             on_update=outlet.report,
             on_segment=outlet.end_segment,
             on_step=outlet.beat,

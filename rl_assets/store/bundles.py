@@ -1,15 +1,18 @@
 """A trained policy and its evaluation as files: one folder of tensors for each member, tables for what happened."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.store.artifacts import Artifact
+from rl_assets.store.checkpoints import encode_checkpoint
 from rl_assets.store.tensors import decode_table, decode_tensors, encode_table, encode_tensors
 
 EPISODES_FILE = "episodes.parquet"
@@ -31,18 +34,45 @@ def history_file(seed: int) -> str:
     return f"member-{seed}/history.parquet"
 
 
-def member_files(member: TrainedMember) -> dict[str, bytes]:
-    """Encode one trained member; equal members give equal bytes."""
-    return {
+def best_policy_file(seed: int) -> str:
+    """The file with which one member acts as it did at the end of its best segment; missing where that is the last."""
+    return f"member-{seed}/best.safetensors"
+
+
+def checkpoint_file(seed: int, update: int) -> str:
+    """The file from which one member can be trained on as it stood after an update, where all were to be kept."""
+    return f"member-{seed}/checkpoints/{update:012d}.safetensors"
+
+
+def member_files(member: TrainedMember, *, checkpoints: Sequence[Checkpoint] = ()) -> dict[str, bytes]:
+    """Encode one trained member and the checkpoints on its way; equal members give equal bytes."""
+    files = {
         policy_file(member.seed): encode_tensors(member.tensors),
         optimizer_file(member.seed): encode_tensors(member.optimizer_state),
         history_file(member.seed): encode_table(member.history),
+    }
+    if member.best is not None and member.best.update < len(next(iter(member.history.values()))):
+        files[best_policy_file(member.seed)] = encode_tensors(member.best.tensors)
+    for checkpoint in checkpoints:
+        data = encode_checkpoint(dataclasses.replace(checkpoint, wall_time_s=0.0))
+        files[checkpoint_file(member.seed, checkpoint.update)] = data
+    return files
+
+
+def member_facts(member: TrainedMember) -> dict[str, Any]:
+    """What there is to know of a trained member beside its files; equal members have equal facts."""
+    best = member.best
+    return {
+        "env_steps": member.env_steps,
+        "numerics": dict(member.numerics),
+        "best": None if best is None else {"update": best.update, "mean_return": best.mean_return},
+        **({"inexact_resumes": list(member.inexact_resumes)} if member.inexact_resumes else {}),
     }
 
 
 def copy_member_files(policy: Artifact, seed: int) -> dict[str, bytes]:
     """The same files of a member that was trained before."""
-    return {name: policy.read(name) for name in (policy_file(seed), optimizer_file(seed), history_file(seed))}
+    return {name: policy.read(name) for name in policy.file_names if name.startswith(f"member-{seed}/")}
 
 
 def member_seeds(policy: Artifact) -> tuple[int, ...]:

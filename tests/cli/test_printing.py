@@ -78,6 +78,7 @@ def test_the_schema_shows_types_bounds_and_defaults_also_of_hyper_parameters(ter
 
 def test_an_outcome_tells_what_was_there_the_reasons_and_where_the_report_lies(terminal: StringIO) -> None:
     outcome = SweepOutcome(
+        stopped={"CartPole-v1|ppo-slow": "stopped at rung 1"},
         sweep="s",
         event_id=1,
         finished=("X-v0|a",),
@@ -90,8 +91,9 @@ def test_an_outcome_tells_what_was_there_the_reasons_and_where_the_report_lies(t
     )
     printing.print_outcome(outcome)
     assert terminal.getvalue().splitlines() == [
-        "sweep 's': 1 partition finished, 0 failed",
+        "sweep 's': 1 partition finished, 1 stopped early, 0 failed",
         "  12 of 12 trainings were there already",
+        "  CartPole-v1|ppo-slow: stopped at rung 1",
         "  X-v0: hold",
         "    beats_champion: [no] spread",
         "  Y-v0: no verdict",

@@ -15,7 +15,7 @@ from rl_assets.rl import supervision
 from rl_assets.rl.child import ChildProcess
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
-from rl_assets.rl.plan import Chunk, plan_training
+from rl_assets.rl.plan import plan_training
 from rl_assets.rl.training import train
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
@@ -57,9 +57,12 @@ def started(monkeypatch):
 
 def in_processes(plan):
     """The same plan in two processes, which so little work would not get."""
+    (whole,) = plan.chunks
     half = len(plan.members) // 2
-    chunks = (Chunk(group=0, members=tuple(range(half))), Chunk(group=0, members=tuple(range(half, 2 * half))))
-    return dataclasses.replace(plan, chunks=chunks, num_processes=2)
+    parts = (tuple(range(half)), tuple(range(half, 2 * half)))
+    return dataclasses.replace(
+        plan, chunks=tuple(dataclasses.replace(whole, members=part) for part in parts), num_processes=2
+    )
 
 
 def bytes_of(outcomes):

@@ -12,6 +12,7 @@ from rl_assets.rl import supervision, training
 from rl_assets.rl.child import ChildProcess
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
+from rl_assets.rl.plan import num_updates
 from rl_assets.rl.training import plan_training, train
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
@@ -23,7 +24,10 @@ def two_processes(plan):
     members = {member.hparam: [] for member in plan.members}
     for index, member in enumerate(plan.members):
         members[member.hparam].append(index)
-    chunks = tuple(training.Chunk(group=0, members=tuple(own)) for own in members.values())
+    chunks = tuple(
+        training.Chunk(group=0, members=tuple(own), start=0, stop=num_updates(plan.members[own[0]].recipe))
+        for own in members.values()
+    )
     return dataclasses.replace(plan, chunks=chunks, num_processes=2)
 
 

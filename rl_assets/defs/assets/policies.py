@@ -13,18 +13,21 @@ from contextlib import ExitStack
 
 import dagster as dg
 
-from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_plan, describe_training
+from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_plan, describe_stop, describe_training
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
-from rl_assets.errors import LineageError, RlAssetsError, StoreError, TrainingError
-from rl_assets.resources.cells import CellEvaluation, CellTraining
+from rl_assets.errors import InexactResume, LineageError, RlAssetsError, StoreError, TrainingError
+from rl_assets.resources.cells import CellCheckpoints, CellEvaluation, CellTraining
 from rl_assets.resources.configured import InputsResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Publication
 from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.halving import train_by_halves
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
 from rl_assets.rl.plan import TrainingPlan, plan_training
+from rl_assets.rl.supervision import HEARTBEAT_S
 from rl_assets.rl.training import train
 from rl_assets.rl.trials import selection_episodes
 
@@ -44,7 +47,13 @@ class PoliciesConfig(dg.Config):
     """What may be changed in the launchpad."""
 
     retrain: bool = False
-    """Train and evaluate again what is complete already."""
+    """Train and evaluate again what is complete already, and start again what was interrupted."""
+
+    allow_inexact: bool = False
+    """Go on with what was interrupted also where this machine or its software gives other bits; it is recorded."""
+
+    heartbeat_s: float = HEARTBEAT_S
+    """Seconds of silence after which a training process counts as hung and is replaced."""
 
 
 @dg.multi_asset(
@@ -150,6 +159,8 @@ class _EnvRun:
         self._inputs = inputs
         self._training = training
         self._env = env
+        self._plan: TrainingPlan
+        self._stopped: set[str] = set()
         self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
         self._logged_at = 0.0
 
@@ -162,50 +173,117 @@ class _EnvRun:
                 try:
                     scope = scopes.enter_context(self._inputs.for_output("trained_policies", key))
                     started[hparam] = CellTraining(
-                        scope, env_key=self._env, hparam=hparam, sweep=sweep, is_retrained=self._config.retrain
+                        scope,
+                        env_key=self._env,
+                        hparam=hparam,
+                        sweep=sweep,
+                        is_retrained=self._config.retrain,
+                        on_damage=lambda error: self._context.log.warning(str(error)),
                     )
                 except (StoreError, LineageError) as error:
                     self._fail(key, error)
             for cell in started.values():
                 if not cell.missing:
                     self._context.log_event(cell.republish().as_event(CELLS))
-            waiting = {hparam: cell for hparam, cell in started.items() if cell.missing}
-            if waiting:
-                self._train_population(waiting)
+            # A sweep that stops the recipes that are behind compares its own with each other, complete ones too.
+            races: dict[int | None, dict[str, CellTraining]] = {}
+            for hparam, cell in started.items():
+                if cell.missing or cell.halving is not None:
+                    race = None if cell.halving is None else cells[hparam].event_id
+                    races.setdefault(race, {})[hparam] = cell
+            for race in races.values():
+                if any(cell.missing for cell in race.values()):
+                    self._train_together(race)
 
-    def _train_population(self, cells: dict[str, CellTraining]) -> None:
+    def _train_together(self, cells: Mapping[str, CellTraining]) -> None:
+        """Train what is missing of cells, all of which have the same way of stopping recipes, or none."""
         first = next(iter(cells.values()))
         shared = first.evaluation if all(cell.evaluation == first.evaluation for cell in cells.values()) else None
-        members = [member for cell in cells.values() for member in cell.missing]
-        waiting = dict(cells)
-        try:
-            plan = plan_training(first.env, members, num_processes=self._training.num_processes or os.cpu_count() or 1)
+        waiting = {hparam: cell for hparam, cell in cells.items() if cell.missing}
+
+        def run(plan: TrainingPlan) -> Iterator[RecipeOutcome]:
+            self._plan = plan
             self._context.log.info(describe_plan(plan))
-            wants_episodes = EVALUATED in self._context.selected_asset_keys
-            outcomes = train(
+            return train(
                 plan,
-                evaluation=shared if wants_episodes else None,
+                evaluation=shared if EVALUATED in self._context.selected_asset_keys else None,
+                checkpoints=checkpoints,
+                heartbeat_s=self._config.heartbeat_s,
                 on_progress=lambda now: self._show(now, plan),
+                on_incident=self._context.log.warning,
             )
+
+        try:
+            spaces = describe_env(first.env)
+            starts = self._find_starts(waiting, spaces)
+            if not waiting:
+                return
+            checkpoints = CellCheckpoints(waiting)
+            num_processes = self._training.num_processes or os.cpu_count() or 1
+            if first.halving is not None:
+                racing = {hparam: cell for hparam, cell in cells.items() if hparam in waiting or not cell.missing}
+                outcomes = train_by_halves(
+                    first.env,
+                    {hparam: cell.as_contender() for hparam, cell in racing.items()},
+                    first.halving,
+                    spaces=spaces,
+                    num_processes=num_processes,
+                    checkpoints=checkpoints,
+                    run=run,
+                )
+            else:
+                members = [member for cell in waiting.values() for member in cell.missing]
+                outcomes = run(
+                    plan_training(
+                        first.env,
+                        members,
+                        num_processes=num_processes,
+                        spaces=spaces,
+                        starts={
+                            index: starts[member.label]
+                            for index, member in enumerate(members)
+                            if member.label in starts
+                        },
+                    )
+                )
             for outcome in outcomes:
-                self._finish(waiting.pop(outcome.hparam), outcome, plan)
-        except TrainingError as error:
+                self._finish(waiting.pop(outcome.hparam), outcome)
+        except (TrainingError, StoreError) as error:
             for hparam in waiting:
                 self._fail(cell_key(self._env, hparam), error)
 
-    def _finish(self, cell: CellTraining, outcome: RecipeOutcome, plan: TrainingPlan) -> None:
+    def _find_starts(self, waiting: dict[str, CellTraining], spaces: EnvSpaces) -> dict[str, int]:
+        """How far members that were interrupted had come, by label; cells that may not go on are taken out."""
+        starts: dict[str, int] = {}
+        for hparam, cell in list(waiting.items()):
+            try:
+                found = cell.starts(spaces, allow_inexact=self._config.allow_inexact)
+            except (InexactResume, StoreError) as error:
+                self._fail(cell_key(self._env, hparam), error)
+                del waiting[hparam]
+                continue
+            starts |= {member.label: found[member.seed] for member in cell.missing if member.seed in found}
+        return starts
+
+    def _finish(self, cell: CellTraining, outcome: RecipeOutcome) -> None:
         key = cell_key(self._env, outcome.hparam)
+        if outcome.stop is not None:
+            self._stopped.add(key)
+            self._context.log.info(f"{key}: {outcome.stop.reason}")
+            self._context.log_event(describe_stop(TRAINED, key, outcome.stop))
+            return
         lost = [member for member in outcome.members if isinstance(member, MemberFailure)]
         if lost:
             self._fail(key, "; ".join(str(member.error) for member in lost))
             return
         trained = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
         try:
-            publication = cell.publish(trained, describe_training(trained, plan))
+            publication = cell.publish(trained, describe_training(trained, self._plan, outcome.incidents))
+            self._context.log_event(publication.as_event(CELLS))
+            cell.forget_checkpoints()
         except StoreError as error:
             self._fail(key, error)
             return
-        self._context.log_event(publication.as_event(CELLS))
         self._fresh_episodes[outcome.hparam] = {
             seed: member.episodes for seed, member in trained.items() if member.episodes is not None
         }
@@ -214,7 +292,7 @@ class _EnvRun:
         """Evaluate every cell that has a policy, with the episodes that training left in memory where there are any."""
         for hparam, sweep in cells.items():
             key = cell_key(self._env, hparam)
-            if key in self.failures:
+            if key in self.failures or key in self._stopped:
                 continue
             try:
                 with self._inputs.for_output("policy_evaluations", key) as scope:

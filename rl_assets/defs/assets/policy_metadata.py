@@ -1,6 +1,7 @@
 """What the UI shows of a trained policy and of its evaluation."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -8,14 +9,17 @@ import numpy as np
 
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
 from rl_assets.reports.numbers import count_of
+from rl_assets.resources.event_log import STOP_KEY
 from rl_assets.rl.evaluation import EpisodeRecords
-from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.rl.outcomes import RecipeStop, TrainedMember
 from rl_assets.rl.plan import TrainingPlan
 
 MAX_ROWS = 20
 
 
-def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) -> dict[str, Any]:
+def describe_training(
+    members: Mapping[int, TrainedMember], plan: TrainingPlan, incidents: Sequence[str] = ()
+) -> dict[str, Any]:
     """Numbers that chart over partitions, a short table of members, and a picture of each member's learning curve.
 
     The mean training return is left out where a member never finished an episode: without it the mean would flatter.
@@ -36,7 +40,9 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
                     {
                         "seed": seed,
                         "last_mean_return": _last_known(member.history["mean_return"]),
+                        "best_segment_return": None if member.best is None else member.best.mean_return,
                         "env_steps": member.env_steps,
+                        "resumed_at_update": member.resumed_at,
                     }
                 )
                 for seed, member in sorted(members.items())[:MAX_ROWS]
@@ -47,7 +53,26 @@ def describe_training(members: Mapping[int, TrainedMember], plan: TrainingPlan) 
         "steps_per_s": round(float(np.mean([member.steps_per_s for member in members.values()]))),
         "wall_time_s": round(max(member.wall_time_s for member in members.values()), 2),
         "plan": describe_plan(plan),
+        **(
+            {"incidents": dg.MetadataValue.md("\n".join(f"- {incident}" for incident in incidents))}
+            if incidents
+            else {}
+        ),
     }
+
+
+def describe_stop(asset: dg.AssetKey, partition: str, stop: RecipeStop) -> dg.AssetObservation:
+    """What stands on the partition of a recipe that was stopped before its budget was used."""
+    return dg.AssetObservation(
+        asset_key=asset,
+        partition=partition,
+        metadata={
+            STOP_KEY: dg.MetadataValue.json(dataclasses.asdict(stop)),
+            "reason": stop.reason,
+            "score": stop.score,
+            "rung": stop.rung,
+        },
+    )
 
 
 def describe_plan(plan: TrainingPlan) -> str:
@@ -61,6 +86,8 @@ def describe_plan(plan: TrainingPlan) -> str:
         f"{plan.env_steps:,} steps",
         f"about {plan.memory_bytes / 1e6:.0f} MB and {plan.seconds:.0f} s",
     ]
+    if plan.num_resumed:
+        parts.insert(1, f"{plan.num_resumed} of them go on from a checkpoint")
     if plan.oversized:
         parts.append(f"without {count_of(len(plan.oversized), 'member')} too large for this machine's memory")
     return ", ".join(parts)
