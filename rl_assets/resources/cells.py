@@ -1,5 +1,6 @@
 """One recipe in one environment on its way through training and evaluation, with what it reads on its way."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,9 @@ class CellTraining:
         self._prior = prior if prior is not None and self._is_reusable(prior) else None
         self._prior_seeds = tuple(self._prior.metadata[SEEDS_KEY]) if self._prior else ()
         self.missing = tuple(
-            Member(recipe=self.recipe, hparam=hparam, seed=seed) for seed in plan.seeds if seed not in self._prior_seeds
+            Member(recipe=self.recipe, hparam=hparam, seed=seed, max_wall_time_s=plan.max_wall_time_s)
+            for seed in plan.seeds
+            if seed not in self._prior_seeds
         )
 
     def republish(self) -> Publication:
@@ -73,7 +76,12 @@ class CellTraining:
                 facts[str(seed)] = earlier.facts["members"][str(seed)]
         for seed, member in members.items():
             files |= member_files(member)
-            facts[str(seed)] = {"env_steps": member.env_steps, "numerics": numerics_fingerprint(member.backend)}
+            stop = member.early_stop
+            facts[str(seed)] = {
+                "env_steps": member.env_steps,
+                "numerics": numerics_fingerprint(member.backend),
+                **({} if stop is None else {"early_stop": dataclasses.asdict(stop)}),
+            }
         return self._scope.publish(
             kind="trained_policy",
             files=files,

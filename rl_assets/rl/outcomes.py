@@ -7,12 +7,13 @@ import numpy as np
 from rl_assets.errors import TrainingError
 from rl_assets.rl.backend import Backend
 from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.guardrails import EarlyStop
 from rl_assets.rl.policy import PolicySpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedMember:
-    """One seed of a recipe, trained to the end."""
+    """One seed of a recipe, trained to the end of its budget or to its target."""
 
     seed: int
     """Training seed."""
@@ -48,6 +49,9 @@ class TrainedMember:
     episodes: EpisodeRecords | None
     """Evaluation episodes, where evaluation was asked for."""
 
+    early_stop: EarlyStop | None = None
+    """Where it reached its target, if it did."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemberFailure:
@@ -57,7 +61,7 @@ class MemberFailure:
     """Training seed."""
 
     error: TrainingError
-    """What happened: `MemberDiverged`, or `EnvironmentFault`."""
+    """What happened: a `GuardrailTripped`, `EnvironmentFault` or `NotEnoughMemory`."""
 
 
 @dataclass(frozen=True, kw_only=True)

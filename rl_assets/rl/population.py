@@ -9,11 +9,19 @@ import numpy as np
 import torch
 
 from rl_assets.config.environment import EnvConfig, env_key
-from rl_assets.errors import MemberDiverged
+from rl_assets.errors import GuardrailTripped, WallTimeExceeded
 from rl_assets.rl.algorithms.ppo import METRICS
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.envs.spaces import EnvSpaces
-from rl_assets.rl.guardrails import find_divergence
+from rl_assets.rl.guardrails import (
+    LEVELS,
+    EarlyStop,
+    Guardrails,
+    action_bounds,
+    divergence_error,
+    find_divergences,
+    rollout_levels,
+)
 from rl_assets.rl.learner import make_learner
 from rl_assets.rl.normalization import RewardScaler, RunningMoments
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
@@ -21,6 +29,7 @@ from rl_assets.rl.plan import Member, num_updates, updates_per_segment
 from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicySpec, PolicyStack
 from rl_assets.rl.rollout import Actors, Rollout
 from rl_assets.rl.seeding import Purpose, env_seeds, member_stream
+from rl_assets.rl.watches import Alarm, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +50,12 @@ def train_population(
     members: Sequence[Member],
     on_update: Callable[[UpdateReport], None],
     env_threads: int = 1,
+    clock: Callable[[], float] = time.monotonic,
 ) -> list[TrainedMember | MemberFailure]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
 
-    A member's result depends on the environment, its recipe and its seed alone. A member whose numbers stop being
-    finite is silenced and reported; the others go on as if it had never been there.
+    A member's result depends on the environment, its recipe and its seed alone. A member that a guardrail stops is
+    silenced and reported, one that reaches its target rests as it is; the others go on as if it had never been there.
 
     Args:
         env: the environment.
@@ -53,6 +63,7 @@ def train_population(
         members: the population, at least one.
         on_update: called after each update.
         env_threads: on which the environments are stepped; changes no result.
+        clock: tells the seconds that are held against the members' wall time.
 
     Returns:
         What became of each member, in order; without evaluation episodes.
@@ -61,8 +72,8 @@ def train_population(
         EnvironmentFault: the pool failed.
     """
     started = time.perf_counter()
-    with single_thread(), Population(env, spaces, members, env_threads=env_threads) as population:
-        while population.update < population.num_updates and not all(population.failures):
+    with single_thread(), Population(env, spaces, members, env_threads=env_threads, clock=clock) as population:
+        while population.update < population.num_updates and not population.everybody_rests:
             on_update(population.advance())
         return population.results(time.perf_counter() - started)
 
@@ -84,17 +95,31 @@ class Population:
     Attributes:
         update: updates done.
         num_updates: updates that the budget takes.
-        failures: why each member rests; None for those that go on.
+        failures: why each member failed; None for those that did not.
+        early_stops: where each member reached its target; None for those that did not.
         spec: how to act with the members' tensors.
     """
 
-    def __init__(self, env: EnvConfig, spaces: EnvSpaces, members: Sequence[Member], *, env_threads: int = 1) -> None:
+    def __init__(
+        self,
+        env: EnvConfig,
+        spaces: EnvSpaces,
+        members: Sequence[Member],
+        *,
+        env_threads: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         recipe = members[0].recipe
         self._env_threads = env_threads
         self._env, self._spaces, self._members, self._config = env, spaces, members, recipe.algorithm
         self._updates_per_segment = updates_per_segment(recipe)
         self.num_updates, self.update = num_updates(recipe), 0
-        self.failures: list[MemberDiverged | None] = [None] * len(members)
+        self.failures: list[GuardrailTripped | None] = [None] * len(members)
+        self.early_stops: list[EarlyStop | None] = [None] * len(members)
+        self._stopped: dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = {}
+        self._guardrails = [Guardrails(member.recipe.guardrails, spaces.actions) for member in members]
+        self._action_bounds = action_bounds(spaces.actions, squashes=self._config.squash_actions)
+        self._clock, self._started_at = clock, clock()
         self.spec = PolicySpec.for_env(
             spaces,
             network=recipe.network,
@@ -129,7 +154,7 @@ class Population:
             self._start_segment()
         rollout = self._rollout
         episodes = self._actors.collect_rollout(rollout, self._draw_noise())
-        self._silence_diverged(
+        self._stop_diverged(
             {
                 "an observation": rollout.raw_observations.swapaxes(0, 1),
                 "a reward": rollout.rewards.swapaxes(0, 1),
@@ -137,22 +162,35 @@ class Population:
                 "a value": rollout.values.swapaxes(0, 1),
             }
         )
+        levels: list[Row] = [
+            dict(zip(LEVELS, own, strict=True)) for own in rollout_levels(rollout, self._action_bounds).tolist()
+        ]
+        for index in self._going():
+            self._heed(index, self._guardrails[index].judge_rollout(levels[index]))
         rates = [self._learning_rate(member) for member in self._members]
         metrics = self._learner.update(rollout, self._scale_rewards(), counter=self.update, learning_rates=rates)
-        self._silence_diverged({"a loss or gradient": metrics, "a parameter": self._learner.parameters()})
+        self._stop_diverged({"a loss or gradient": metrics, "a parameter": self._learner.parameters()})
         self._normalize_observations()
-        for index in range(len(self._members)):
+        for index in self._going():
             self._env_steps[index] += int(rollout.valid[:, index].sum())
-            self._history[index].append(
-                {
-                    "env_steps": self._env_steps[index],
-                    **_episode_metrics(episodes[index]),
-                    "learning_rate": rates[index],
-                    **dict(zip(METRICS, metrics[index], strict=True)),
-                }
-            )
+            row = {
+                "env_steps": self._env_steps[index],
+                **_episode_metrics(episodes[index]),
+                "learning_rate": rates[index],
+                **dict(zip(METRICS, metrics[index].tolist(), strict=True)),
+                **levels[index],
+            }
+            self._history[index].append(row)
+            self._heed(index, self._guardrails[index].judge_update(row))
+            self._stop_at_target(index, row)
         self.update += 1
+        self._stop_overdue()
         return UpdateReport(env_steps=rollout.valid.size, mean_return=self._mean_return())
+
+    @property
+    def everybody_rests(self) -> bool:
+        """Whether nobody is left to train."""
+        return not self._going()
 
     def results(self, wall_time_s: float) -> list[TrainedMember | MemberFailure]:
         """Hand out what became of everybody."""
@@ -164,12 +202,13 @@ class Population:
                 results.append(MemberFailure(seed=member.seed, error=failure))
                 continue
             rows = self._history[index]
+            tensors, optimizer_state = self._stopped.get(index) or (self.read(index), self._optimizer_state(index))
             results.append(
                 TrainedMember(
                     seed=member.seed,
                     spec=self.spec,
-                    tensors=self._policies.read(index),
-                    optimizer_state=self._optimizer_state(index),
+                    tensors=tensors,
+                    optimizer_state=optimizer_state,
                     history={name: np.array([row[name] for row in rows]) for name in rows[0]},
                     env_steps=self._env_steps[index],
                     wall_time_s=wall_time_s,
@@ -177,6 +216,7 @@ class Population:
                     population_size=len(self._members),
                     backend=self._policies.backend,
                     episodes=None,
+                    early_stop=self.early_stops[index],
                 )
             )
         return results
@@ -225,14 +265,12 @@ class Population:
         if not self._config.normalize_rewards:
             return rollout.rewards
         scaled = np.zeros_like(rollout.rewards)
-        for index, member in enumerate(self._members):
-            if self.failures[index] is not None:
-                continue
+        for index in self._going():
             self._scalers[index], scaled[:, index] = self._scalers[index].scaled(
                 np.ascontiguousarray(rollout.rewards[:, index]),
                 ended=rollout.terminated[:, index] | rollout.truncated[:, index],
                 valid=rollout.valid[:, index],
-                discount=member.recipe.algorithm.discount,
+                discount=self._members[index].recipe.algorithm.discount,
             )
         return scaled
 
@@ -240,21 +278,54 @@ class Population:
         """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
         if not self.spec.normalizes_observations:
             return
-        for index, failure in enumerate(self.failures):
-            if failure is not None:
-                continue
+        for index in self._going():
             seen = self._rollout.raw_observations[:-1, index][self._rollout.valid[:, index]]
             self._moments[index] = self._moments[index].updated(seen)
             self._policies.scaler.set_member(index, mean=self._moments[index].mean, scale=self._moments[index].scale)
 
-    def _silence_diverged(self, quantities: dict[str, np.ndarray]) -> None:
-        for index, member in enumerate(self._members):
-            if self.failures[index] is not None:
-                continue
-            found = find_divergence(quantities, index)
-            if found is not None:
-                self.failures[index] = MemberDiverged(member.label, self.update, *found)
-                self._learner.silence(index)
+    def _going(self) -> list[int]:
+        """The members that still train."""
+        rests = zip(self.failures, self.early_stops, strict=True)
+        return [index for index, (failure, stop) in enumerate(rests) if failure is None and stop is None]
+
+    def _fail(self, index: int, error: GuardrailTripped) -> None:
+        self.failures[index] = error
+        self._learner.silence(index)
+
+    def _stop_diverged(self, quantities: dict[str, np.ndarray]) -> None:
+        findings = find_divergences(quantities)
+        for index in self._going():
+            if index in findings:
+                self._fail(index, divergence_error(self._members[index].label, self.update, findings[index]))
+
+    def _heed(self, index: int, alarm: Alarm | None) -> None:
+        if alarm is not None:
+            member = self._members[index].label
+            self._fail(index, alarm.error(member, self.update, alarm.quantity, alarm.value, alarm.expected))
+
+    def _stop_at_target(self, index: int, row: Row) -> None:
+        """Keep a member that reached its target as it is now, and let it rest."""
+        mean, target = self._guardrails[index].reached_target(row), self._members[index].recipe.guardrails.target_return
+        if mean is None or target is None or self.failures[index] is not None:
+            return
+        self.early_stops[index] = EarlyStop(
+            update=self.update, env_steps=self._env_steps[index], mean_return=mean, target_return=target
+        )
+        self._stopped[index] = self.read(index), self._optimizer_state(index)
+        self._learner.silence(index)
+
+    def _stop_overdue(self) -> None:
+        """Let members rest whose time is over while updates are left."""
+        if self.update == self.num_updates:
+            return
+        spent = self._clock() - self._started_at
+        for index in self._going():
+            member = self._members[index]
+            if member.max_wall_time_s is not None and spent > member.max_wall_time_s:
+                expected = f"{self.num_updates} updates within {member.max_wall_time_s:g}"
+                self._fail(
+                    index, WallTimeExceeded(member.label, self.update - 1, "the training time in s", spent, expected)
+                )
 
     def _learning_rate(self, member: Member) -> float:
         algorithm = member.recipe.algorithm
