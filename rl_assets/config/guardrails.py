@@ -12,7 +12,7 @@ class GuardrailsConfig(StrictModel):
     """Largest reward of one step, of either sign; null switches this guardrail off."""
 
     max_reward_ratio: float | None = Field(default=1e4, gt=1)
-    """How many times larger than all of the earlier updates a reward may be, 1 at least being taken; null: off."""
+    """How many times larger than each of earlier updates a reward may be, where those below 1 count as 1; null: off."""
 
     max_saturated_actions: float | None = Field(default=0.999, gt=0, le=1)
     """Largest share of a continuous policy's action numbers that lie at or beyond their bounds; null: off."""

@@ -107,7 +107,7 @@ class SweepConfig(StrictModel):
     """What stops a member before its budget is spent: signs of a failed training, or a target that is reached."""
 
     max_wall_time_s: float | None = Field(default=None, gt=0, examples=[3600.0])
-    """Seconds that a population may train in one run; members that are not done by then fail, resumable."""
+    """Seconds that a population may train in one run; members that are not done by then fail."""
 
     dataset: DatasetKey | DatasetDeclaration
     """Whose work this is: a registered dataset, or the four words that declare one."""

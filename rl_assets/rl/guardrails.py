@@ -77,22 +77,27 @@ class Guardrails:
         """Take in the next update's row, and say whether it is reason to stop."""
         return _first([watch.judge(row) for watch in self._update_watches])
 
-    def reached_target(self, row: Row) -> float | None:
-        """Take in the next update's row, and return the mean return of the latest episodes if it reaches the target."""
-        return None if self._target is None else self._target.reached(row)
+    def reached_target(self, row: Row, update: int) -> EarlyStop | None:
+        """Take in the next update's row and its number, and say whether the member has reached its target."""
+        mean = None if self._target is None else self._target.reached(row)
+        if self._target is None or mean is None:
+            return None
+        return EarlyStop(
+            update=update, env_steps=int(row["env_steps"]), mean_return=mean, target_return=self._target.target
+        )
 
-    def replay(self, rows: Iterable[Row]) -> float | None:
-        """Take in the rows of a member that nothing stopped, as if they were lived through again.
+    def replay(self, rows: Iterable[Row]) -> EarlyStop | None:
+        """Take in all rows of a member that no guardrail stopped, from the first on, as if it lived through them again.
 
         Returns:
-            The mean return with which the last of them reached the target; None where it did not.
+            Where the last of them reached the target; None where it did not.
         """
-        reached = None
-        for row in rows:
+        stop = None
+        for update, row in enumerate(rows):
             self.judge_rollout(row)
             self.judge_update(row)
-            reached = self.reached_target(row)
-        return reached
+            stop = self.reached_target(row, update)
+        return stop
 
 
 def find_divergence(quantities: Mapping[str, np.ndarray], member: int) -> tuple[str, float, float] | None:

@@ -97,6 +97,7 @@ class Population:
         num_updates: updates that the budget takes.
         failures: why each member failed; None for those that did not.
         early_stops: where each member reached its target; None for those that did not.
+        guardrails: what each member's history is judged by.
         spec: how to act with the members' tensors.
     """
 
@@ -117,7 +118,7 @@ class Population:
         self.failures: list[GuardrailTripped | None] = [None] * len(members)
         self.early_stops: list[EarlyStop | None] = [None] * len(members)
         self._stopped: dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = {}
-        self._guardrails = [Guardrails(member.recipe.guardrails, spaces.actions) for member in members]
+        self.guardrails = [Guardrails(member.recipe.guardrails, spaces.actions) for member in members]
         self._action_bounds = action_bounds(spaces.actions, squashes=self._config.squash_actions)
         self._clock, self._started_at = clock, clock()
         self.spec = PolicySpec.for_env(
@@ -166,7 +167,7 @@ class Population:
             dict(zip(LEVELS, own, strict=True)) for own in rollout_levels(rollout, self._action_bounds).tolist()
         ]
         for index in self._going():
-            self._heed(index, self._guardrails[index].judge_rollout(levels[index]))
+            self._heed(index, self.guardrails[index].judge_rollout(levels[index]))
         rates = [self._learning_rate(member) for member in self._members]
         metrics = self._learner.update(rollout, self._scale_rewards(), counter=self.update, learning_rates=rates)
         self._stop_diverged({"a loss or gradient": metrics, "a parameter": self._learner.parameters()})
@@ -181,7 +182,7 @@ class Population:
                 **levels[index],
             }
             self._history[index].append(row)
-            self._heed(index, self._guardrails[index].judge_update(row))
+            self._heed(index, self.guardrails[index].judge_update(row))
             self._stop_at_target(index, row)
         self.update += 1
         self._stop_overdue()
@@ -202,13 +203,12 @@ class Population:
                 results.append(MemberFailure(seed=member.seed, error=failure))
                 continue
             rows = self._history[index]
-            tensors, optimizer_state = self._stopped.get(index) or (self.read(index), self._optimizer_state(index))
             results.append(
                 TrainedMember(
                     seed=member.seed,
                     spec=self.spec,
-                    tensors=tensors,
-                    optimizer_state=optimizer_state,
+                    tensors=self.read(index),
+                    optimizer_state=self._optimizer_state(index),
                     history={name: np.array([row[name] for row in rows]) for name in rows[0]},
                     env_steps=self._env_steps[index],
                     wall_time_s=wall_time_s,
@@ -222,8 +222,8 @@ class Population:
         return results
 
     def read(self, index: int) -> dict[str, np.ndarray]:
-        """Copy out one member's tensors as they are now: all that acting as it does needs."""
-        return self._policies.read(index)
+        """Copy out one member's tensors as they are now, or were when it stopped: all that acting as it does needs."""
+        return self._stopped[index][0] if index in self._stopped else self._policies.read(index)
 
     def __enter__(self) -> "Population":
         return self
@@ -305,14 +305,11 @@ class Population:
 
     def _stop_at_target(self, index: int, row: Row) -> None:
         """Keep a member that reached its target as it is now, and let it rest."""
-        mean, target = self._guardrails[index].reached_target(row), self._members[index].recipe.guardrails.target_return
-        if mean is None or target is None or self.failures[index] is not None:
-            return
-        self.early_stops[index] = EarlyStop(
-            update=self.update, env_steps=self._env_steps[index], mean_return=mean, target_return=target
-        )
-        self._stopped[index] = self.read(index), self._optimizer_state(index)
-        self._learner.silence(index)
+        stop = self.guardrails[index].reached_target(row, self.update)
+        if stop is not None and self.failures[index] is None:
+            self._stopped[index] = self.read(index), self._optimizer_state(index)
+            self.early_stops[index] = stop
+            self._learner.silence(index)
 
     def _stop_overdue(self) -> None:
         """Let members rest whose time is over while updates are left."""
@@ -340,6 +337,8 @@ class Population:
         return float(np.mean(latest)) if latest else None
 
     def _optimizer_state(self, index: int) -> dict[str, np.ndarray]:
+        if index in self._stopped:
+            return self._stopped[index][1]
         state = self._learner.optimizer_state(index)
         if self.spec.normalizes_observations:
             state |= {f"observations.{name}": array for name, array in self._moments[index].to_arrays().items()}

@@ -11,6 +11,7 @@ from rl_assets.errors import PolicyJumped
 from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions
 from rl_assets.rl.guardrails import (
     LEVELS,
+    EarlyStop,
     Guardrails,
     action_bounds,
     find_divergence,
@@ -108,6 +109,7 @@ HEALTHY = {
     "entropy": 0.6,
     "episodes": 2,
     "mean_return": 10.0,
+    "env_steps": 64,
 }
 CAUGHT_BEFORE_LEARNING = {"max_reward": {"reward_max": 1e9}, "max_reward_ratio": {"reward_min": -1e6}}
 CAUGHT_AFTER_LEARNING = {
@@ -177,6 +179,7 @@ def histories(draw):
                 "value_loss": draw(st.floats(0, 1e6)),
                 "gradient_norm": draw(st.floats(0, 1e6)),
                 "entropy": draw(st.sampled_from([1e-9, -90.0, 0.5])),
+                "env_steps": 64,
                 "episodes": episodes,
                 "mean_return": draw(number) if episodes else math.nan,
             }
@@ -189,21 +192,23 @@ def histories(draw):
 def test_replayed_rows_give_the_guardrails_that_lived_through_them(config, actions, rows, data):
     cut = data.draw(st.integers(0, len(rows)))
     live, again = Guardrails(config, actions), Guardrails(config, actions)
-    for row in rows[:cut]:
+    stop = None
+    for update, row in enumerate(rows[:cut]):
         live.judge_rollout({name: row[name] for name in LEVELS})
         live.judge_update(row)
-        live.reached_target(row)
+        stop = live.reached_target(row, update)
     columns = {name: np.array([row[name] for row in rows[:cut]]) for name in HEALTHY}
-    again.replay({name: float(column[index]) for name, column in columns.items()} for index in range(cut))
-    assert again == live
-    for row in rows[cut:]:
+    replayed = again.replay({name: float(column[index]) for name, column in columns.items()} for index in range(cut))
+    assert (again, replayed) == (live, stop)
+    for update, row in enumerate(rows[cut:], start=cut):
         assert (again.judge_rollout(row), again.judge_update(row)) == (live.judge_rollout(row), live.judge_update(row))
-        assert again.reached_target(row) == live.reached_target(row)
+        assert again.reached_target(row, update) == live.reached_target(row, update)
 
 
 def test_a_replay_says_whether_its_last_row_reached_the_target():
     config = GuardrailsConfig(target_return=10.0, target_episodes=2)
-    assert Guardrails(config, CHOICE).replay([HEALTHY]) == 10.0
+    stop = EarlyStop(update=1, env_steps=64, mean_return=10.0, target_return=10.0)
+    assert Guardrails(config, CHOICE).replay([HEALTHY, HEALTHY]) == stop
     assert Guardrails(config, CHOICE).replay([HEALTHY, HEALTHY | {"mean_return": 9.0}]) is None
 
 

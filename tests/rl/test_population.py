@@ -9,6 +9,7 @@ from rl_assets.rl import population
 from rl_assets.rl.backend import BACKEND_VARIABLE
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.guardrails import Guardrails
 from rl_assets.rl.networks.mlp import MLPShape
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.population import Population, single_thread, train_population
@@ -254,3 +255,16 @@ def test_the_history_says_how_near_the_limits_a_training_was(make_member):
     # A normal of deviation 1 is beyond -1 or 1 in 32 % of all draws.
     assert pendulum.history["saturated_actions"][0] == pytest.approx(0.32, abs=0.15)
     assert pendulum.history["clipped_gradients"].tolist() == [0.0] * 4
+
+
+def test_a_training_that_is_replayed_row_by_row_has_the_guardrails_that_it_ended_with(make_member):
+    """What resuming needs: the live state and the one made from the history alone are the same."""
+    member = make_member(0, guardrails=EASY_TARGET, total_timesteps=20 * 64)
+    with single_thread(), Population(CARTPOLE, describe_env(CARTPOLE), [member]) as live:
+        while not live.everybody_rests:
+            live.advance()
+        (result,) = live.results(1.0)
+        again = Guardrails(member.recipe.guardrails, describe_env(CARTPOLE).actions)
+        rows = zip(*(column.tolist() for column in result.history.values()), strict=True)
+        assert again.replay(dict(zip(result.history, row, strict=True)) for row in rows) == result.early_stop
+        assert again == live.guardrails[0]
