@@ -10,7 +10,18 @@ RlAssetsError
 │   ├── UnknownClient           no client of that name is registered
 │   └── UnknownPartition        nothing has that name
 ├── TrainingError
-│   ├── MemberDiverged          one member's numbers stopped being finite
+│   ├── GuardrailTripped        one member was stopped early; docs/runbooks/guardrails.md says what to do
+│   │   ├── MemberDiverged      its numbers stopped being finite
+│   │   ├── RewardOutOfRange    a reward is larger than any environment means it to be
+│   │   ├── RewardOutlier       a reward is very many times larger than all before it
+│   │   ├── ActionsSaturated    its actions do nothing but lie at their bounds
+│   │   ├── PolicyJumped        one update made another policy of it
+│   │   ├── ValueExploded       its critic's error grew without limit
+│   │   ├── GradientExploded    its gradient grew without limit
+│   │   ├── EntropyCollapsed    it explores no more
+│   │   │   └── ActionDeviationCollapsed   the same, where actions are numbers
+│   │   ├── ReturnCollapsed     it lost again what it had learned
+│   │   └── WallTimeExceeded    the time that it was given is over
 │   ├── NotEnoughMemory         one member's rollout and network do not fit into this machine
 │   ├── EnvironmentFault        an environment pool or its worker died or misbehaved
 │   ├── CheckpointLost          a checkpoint vanished between planning and training
@@ -28,6 +39,8 @@ RlAssetsError
 
 A message names the thing, what was expected, what came, and what to do.
 """
+
+from typing import ClassVar
 
 
 class RlAssetsError(Exception):
@@ -70,19 +83,133 @@ class TrainingError(RlAssetsError):
     """Training of at least one member did not finish."""
 
 
-class MemberDiverged(TrainingError):
-    """One member's loss, parameters, observations or rewards stopped being finite."""
+class GuardrailTripped(TrainingError):
+    """One member was stopped before its budget was spent, because of what one of its updates showed.
 
-    def __init__(self, member: str, update: int, quantity: str, value: float) -> None:
-        super().__init__(member, update, quantity, value)
-        self.member, self.update, self.quantity, self.value = member, update, quantity, value
+    Attributes:
+        guardrail: the setting that decides; empty where none does.
+        happened: what happened, in the past tense.
+        advice: what to do about it.
+        member: name of the member.
+        update: number of the update, the first being 0.
+        quantity: what was looked at.
+        value: what it was.
+        expected: what it should have been.
+    """
+
+    guardrail: ClassVar[str] = ""
+    happened: ClassVar[str] = "was stopped"
+    advice: ClassVar[str] = ""
+
+    def __init__(self, member: str, update: int, quantity: str, value: float, expected: str) -> None:
+        super().__init__(member, update, quantity, value, expected)
+        self.member, self.update, self.quantity, self.value, self.expected = member, update, quantity, value, expected
 
     def __str__(self) -> str:
+        setting = f" (guardrail {self.guardrail})" if self.guardrail else ""
         return (
-            f"member '{self.member}' diverged in update {self.update}: {self.quantity} is {self.value}, expected "
-            "finite "
-            "numbers; lower its learning rate or max_grad_norm, or normalize its rewards"
+            f"member '{self.member}' {self.happened} in update {self.update}: {self.quantity} is {self.value:.6g}, "
+            f"expected {self.expected}{setting}; {self.advice}"
         )
+
+
+class MemberDiverged(GuardrailTripped):
+    """One member's loss, parameters, observations or rewards stopped being finite."""
+
+    happened = "diverged"
+    advice = "lower its learning rate or max_grad_norm, or normalize its rewards; if the environment gave it, mend that"
+
+    def __init__(
+        self,
+        member: str,
+        update: int,
+        quantity: str,
+        value: float,
+        expected: str = "finite numbers",
+        share: float = 1.0,
+    ) -> None:
+        super().__init__(member, update, quantity, value, expected)
+        self.args = (*self.args, share)
+        self.share = share
+        """Share of the quantity's numbers in that update that are not finite."""
+
+
+class RewardOutOfRange(GuardrailTripped):
+    """A reward of one step is larger than the absolute limit."""
+
+    guardrail = "max_reward"
+    happened = "met a reward out of range"
+    advice = "look at what the environment pays, and raise the limit if it means that much"
+
+
+class RewardOutlier(GuardrailTripped):
+    """A reward of one step is very many times larger than anything in earlier updates."""
+
+    guardrail = "max_reward_ratio"
+    happened = "met a reward unlike all before"
+    advice = "look at what the environment pays, and raise the limit if rare large rewards belong to it"
+
+
+class ActionsSaturated(GuardrailTripped):
+    """Nearly all numbers of a continuous policy's actions lie at their bounds, for many updates in a row."""
+
+    guardrail = "max_saturated_actions"
+    happened = "got stuck at the bounds of its actions"
+    advice = "lower its learning rate or squash its actions; if full throttle is right here, switch the guardrail off"
+
+
+class PolicyJumped(GuardrailTripped):
+    """The policy that an update left has next to nothing in common with the one that acted."""
+
+    guardrail = "max_kl"
+    happened = "jumped to another policy"
+    advice = "lower its learning rate or clip_coefficient, or set target_kl"
+
+
+class ValueExploded(GuardrailTripped):
+    """The critic's error is very many times larger than is usual for this member."""
+
+    guardrail = "max_value_loss_ratio"
+    happened = "lost its critic"
+    advice = "normalize its rewards, or lower its learning rate or value_coefficient"
+
+
+class GradientExploded(GuardrailTripped):
+    """The gradient before clipping is very many times larger than is usual for this member."""
+
+    guardrail = "max_gradient_ratio"
+    happened = "met an exploding gradient"
+    advice = "normalize its rewards and observations, or lower its learning rate"
+
+
+class EntropyCollapsed(GuardrailTripped):
+    """The policy takes the same action again and again without a chance of another, for many updates in a row."""
+
+    guardrail = "min_entropy"
+    happened = "stopped exploring"
+    advice = "lower its learning rate or raise entropy_coefficient"
+
+
+class ActionDeviationCollapsed(EntropyCollapsed):
+    """The deviation of a continuous policy's actions is practically zero, for many updates in a row."""
+
+    guardrail = "min_action_deviation"
+
+
+class ReturnCollapsed(GuardrailTripped):
+    """The mean return fell far below the member's best, by more than noise, for many updates in a row."""
+
+    guardrail = "max_return_drop"
+    happened = "lost again what it had learned"
+    advice = "lower its learning rate, let it anneal, or set target_kl"
+
+
+class WallTimeExceeded(GuardrailTripped):
+    """The time that the sweep gives a training is over before the budget of steps is spent."""
+
+    guardrail = "max_wall_time_s"
+    happened = "ran out of time"
+    advice = "give the sweep a larger max_wall_time_s and launch it again"
 
 
 class NotEnoughMemory(TrainingError):

@@ -41,6 +41,8 @@ def spell_value(value: object) -> str:
     """Write a value as partition keys do: `true`, `0.0003`, `64x64`."""
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None:
+        return "null"
     if isinstance(value, tuple):
         return "x".join(spell_value(part) for part in value)
     return short_number(value) if isinstance(value, int | float) else str(value)

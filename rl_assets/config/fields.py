@@ -10,6 +10,8 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
 from rl_assets.config.expectations import field_expectation
 from rl_assets.config.experiment import ExperimentConfig, ExperimentEnv, ExperimentPolicy, ExperimentTrain
+from rl_assets.config.guardrails import GuardrailsConfig
+from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
@@ -20,6 +22,8 @@ TITLES: dict[type[BaseModel], str] = {
     DatasetDeclaration: "dataset, declared in place",
     PPOConfig: "hyper-parameters, under fixed or grid",
     NetworkConfig: "network; its fields may also stand under fixed or grid",
+    GuardrailsConfig: "guardrails",
+    HalvingConfig: "halving",
     EvaluationConfig: "evaluation",
     GatesConfig: "gates",
     ExperimentConfig: "An experiment",

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from rl_assets.config.canonical import config_hash, spell_value
+from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.keys import HASH_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
@@ -30,6 +31,9 @@ class Recipe(StrictModel):
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
     """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
+
+    guardrails: GuardrailsConfig = Field(default_factory=GuardrailsConfig)
+    """What stops a member before its budget is spent."""
 
     dataset: str
     """Partition key of the dataset whose owner this training is for."""
@@ -66,7 +70,8 @@ def _differences(recipe: Recipe) -> list[str]:
     parts = (
         (recipe.algorithm, PPOConfig(), {"name", "learning_rate"}),
         (recipe.network, NetworkConfig(), set()),
-        (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "dataset"}),
+        (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "guardrails", "dataset"}),
+        (recipe.guardrails, GuardrailsConfig(), set()),
     )
     for chosen, default, left_out in parts:
         for name in type(chosen).model_fields:

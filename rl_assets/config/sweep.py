@@ -12,6 +12,7 @@ from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
 from rl_assets.config.expectations import Wording
 from rl_assets.config.explanation import Path, explain, shown
+from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
@@ -70,6 +71,8 @@ class SweepConfig(StrictModel):
         kind: f"action_space: {kind}" for kind in ("discrete", "continuous")
     }
     WRITTEN_ELSEWHERE: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        GuardrailsConfig.model_fields, "it is a guardrail: put it under guardrails"
+    ) | dict.fromkeys(
         _ALGORITHM_FIELDS | _NETWORK_FIELDS,
         "it is a hyper-parameter: put it under fixed, or a list of values under grid",
     )
@@ -106,6 +109,12 @@ class SweepConfig(StrictModel):
 
     save_all_checkpoints: bool = False
     """Keep the checkpoint of every segment with the policy, not the best and the last alone."""
+
+    guardrails: GuardrailsConfig = Field(default_factory=GuardrailsConfig)
+    """What stops a member before its budget is spent: signs of a failed training, or a target that is reached."""
+
+    max_wall_time_s: float | None = Field(default=None, gt=0, examples=[3600.0])
+    """Seconds that a population may train in one run; members that are not done by then fail."""
 
     dataset: DatasetKey | DatasetDeclaration
     """Whose work this is: a registered dataset, or the four words that declare one."""
@@ -240,6 +249,9 @@ class SweepPlan(StrictModel):
     gates: GatesConfig
     """What a policy must show before it is promoted."""
 
+    max_wall_time_s: float | None = None
+    """Seconds that a population may train in one run; no part of the recipes."""
+
     @property
     def num_members(self) -> int:
         """Trainings in all: envs x recipes x seeds."""
@@ -265,6 +277,7 @@ def plan_sweep(sweep: SweepConfig, *, dataset: str, source: str | None = None) -
         save_all_checkpoints=sweep.save_all_checkpoints,
         evaluation=sweep.evaluation,
         gates=sweep.gates,
+        max_wall_time_s=sweep.max_wall_time_s,
     )
 
 
@@ -296,6 +309,7 @@ def _build_recipe(sweep: SweepConfig, varied: Mapping[str, Any], *, dataset: str
         "network": sweep.network.model_dump() | _pick(chosen, _NETWORK_FIELDS),
         "total_timesteps": sweep.total_timesteps,
         "segment_steps": sweep.segment_steps,
+        "guardrails": sweep.guardrails.model_dump(),
         "dataset": dataset,
     } | _pick(chosen, _RECIPE_FIELDS)
     return Recipe.model_validate(document)

@@ -65,7 +65,9 @@ class CellTraining:
         self._prior = prior if prior is not None and self._is_reusable(prior) else None
         self._prior_seeds = tuple(self._prior.metadata[SEEDS_KEY]) if self._prior else ()
         self.missing = tuple(
-            Member(recipe=self.recipe, hparam=hparam, seed=seed) for seed in plan.seeds if seed not in self._prior_seeds
+            Member(recipe=self.recipe, hparam=hparam, seed=seed, max_wall_time_s=plan.max_wall_time_s)
+            for seed in plan.seeds
+            if seed not in self._prior_seeds
         )
         self._checkpoints = {
             seed: scope.checkpoints(

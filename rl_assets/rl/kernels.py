@@ -514,7 +514,7 @@ def _policy_loss(z, log_std, actions, masks, columns, choices, coefficients, sha
         share: one over the minibatch's rows.
         delta: `[rows, width]` float32, is filled.
         slope: `[num_outputs]` float32, is added to: derivatives by the log deviations.
-        totals: `[6]` float64 sums of the metrics, in the order of `METRICS`.
+        totals: `[7]` float64 sums of the metrics, in the order of `METRICS`.
     """
     rows, num_outputs, clip = z.shape[0], log_std.size, coefficients[CLIP]
     delta[:, :] = _ZERO
@@ -641,7 +641,7 @@ def learn(networks, adam, experience, coefficients, num_minibatches, normalizes,
         normalizes: scale the advantages in each minibatch.
         clips_value: limit the critic's step.
         transposed: scratch for weights.
-        metrics: `[members, 6]` float64, is filled: means over the minibatches.
+        metrics: `[members, 7]` float64, is filled: means over the minibatches.
     """
     parameters, towers, log_std_at, is_tanh, choices, alive, scratch = networks
     observations, masks, actions, old, order = experience
@@ -653,7 +653,7 @@ def learn(networks, adam, experience, coefficients, num_minibatches, normalizes,
     a = np.empty((size, actions.shape[2]), np.float32)
     allowed = np.empty((size if masks.size else 1, masks.shape[2]), np.bool_)
     columns = np.empty((size, 5), np.float32)
-    totals = np.empty(6, np.float64)
+    totals = np.empty(7, np.float64)
     for member in range(num_members):
         metrics[member] = 0.0
         if not alive[member]:
@@ -708,6 +708,7 @@ def learn(networks, adam, experience, coefficients, num_minibatches, normalizes,
                 steps[member] += 1
                 totals[:5] *= share
                 totals[5] = _step(own, gradient, first[member], second[member], coefficient, steps[member])
+                totals[6] = totals[5] > coefficient[MAX_NORM]
                 metrics[member] += totals
                 rounds += 1
             if totals[3] > coefficient[TARGET_KL]:

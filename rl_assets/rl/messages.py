@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
+from rl_assets.errors import TrainingError
 from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.outcomes import Result
@@ -48,7 +49,10 @@ class SegmentEnd:
     """A segment, or the training, has ended."""
 
     checkpoints: Mapping[int, Checkpoint]
-    """Of the members that still train, by position in the job."""
+    """Of the members that still train, and once of those that are trained, by position in the job."""
+
+    failures: Mapping[int, TrainingError]
+    """Why members were stopped so far, by position in the job."""
 
 
 Message = UpdateReport | Beat | SegmentEnd | list[Result]

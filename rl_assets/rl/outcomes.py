@@ -9,12 +9,13 @@ import numpy as np
 from rl_assets.errors import TrainingError
 from rl_assets.rl.checkpoints import BestPolicy
 from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.guardrails import EarlyStop
 from rl_assets.rl.policy import PolicySpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedMember:
-    """One seed of a recipe, trained to the end."""
+    """One seed of a recipe, trained to the end of its budget or to its target."""
 
     seed: int
     """Training seed."""
@@ -59,6 +60,9 @@ class TrainedMember:
     episodes: EpisodeRecords | None
     """Evaluation episodes, where evaluation was asked for."""
 
+    early_stop: EarlyStop | None = None
+    """Where it reached its target, if it did."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class MemberFailure:
@@ -68,7 +72,7 @@ class MemberFailure:
     """Training seed."""
 
     error: TrainingError
-    """What happened: `MemberDiverged`, or `EnvironmentFault`."""
+    """What happened: a `GuardrailTripped`, `EnvironmentFault` or `NotEnoughMemory`."""
 
 
 @dataclass(frozen=True, kw_only=True)

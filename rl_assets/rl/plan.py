@@ -62,6 +62,9 @@ class Member:
     seed: int
     """Training seed."""
 
+    max_wall_time_s: float | None = None
+    """Seconds after which its population trains it no further; None: as long as it takes. Changes no bytes."""
+
     @property
     def label(self) -> str:
         """Name in errors and logs."""

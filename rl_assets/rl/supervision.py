@@ -48,6 +48,9 @@ class Task:
     restarts: int = 0
     """Times that it was started again since the latest end of a segment."""
 
+    def begin_again(self) -> None:
+        """Get ready to be given to another worker."""
+
 
 @dataclass(kw_only=True)
 class _Watch:
@@ -159,11 +162,12 @@ class Supervisor:
         task = self._busy.pop(worker).task
         worker.close()
         self._workers.remove(worker)
-        members = task.job.members
         if task.restarts < MAX_RESTARTS:
             task.restarts += 1
+            task.begin_again()
+            job = task.job
             incident = (
-                f"training {fault}; its {len(members)} members go on {_describe_start(task.job.starts)} in a new "
+                f"training {fault}; its {len(job.members)} members go on {_describe_start(job.starts)} in a new "
                 f"process (restart {task.restarts} of {MAX_RESTARTS})"
             )
             task.incidents.append(incident)
@@ -174,10 +178,10 @@ class Supervisor:
         if following is not None:
             self._add_process(following)
         error = EnvironmentFault(
-            f"training {fault}; its {len(members)} members were started {MAX_RESTARTS} times again in vain and have "
-            "to be trained again"
+            f"training {fault}; its {len(task.job.members)} members were started {MAX_RESTARTS} times again in vain "
+            "and have to be trained again"
         )
-        yield task, [MemberFailure(seed=member.seed, error=error) for member in members]
+        yield task, [MemberFailure(seed=member.seed, error=error) for member in task.job.members]
 
     def _add_process(self, task: Task) -> None:
         worker = ChildProcess(WORKER_MODULE)
@@ -190,5 +194,5 @@ def _name(worker: Worker) -> str:
 
 
 def _describe_start(starts: Sequence[Checkpoint | None]) -> str:
-    updates = sorted({start.update for start in starts if start is not None})
+    updates = sorted({start.update for start in starts if start is not None and not start.is_final})
     return f"after update {updates[0]}" if updates else "from the beginning"

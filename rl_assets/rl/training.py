@@ -1,11 +1,11 @@
 """Carry out a training plan, in this process or in several, and hand out each recipe when it is done."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rl_assets.config.evaluation import EvaluationConfig
-from rl_assets.errors import CheckpointLost, StoreError
+from rl_assets.errors import CheckpointLost, StoreError, TrainingError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
 from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
@@ -77,7 +77,8 @@ def train(
     for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, lost)):
         assert isinstance(task, _ChunkTask)
         ledger.finish(task.chunk)
-        yield from ledger.record(task.positions, results, task.incidents)
+        positions = (*task.positions, *task.failed)
+        yield from ledger.record(positions, [*results, *task.failed.values()], task.incidents)
     yield from ledger.record(tuple(lost), list(lost.values()))
 
 
@@ -89,13 +90,33 @@ class _ChunkTask(Task):
     positions: tuple[int, ...]
     """Of the job's members in the plan."""
 
+    failed: dict[int, MemberFailure] = field(default_factory=dict)
+    """Members that were stopped before the job was given to another worker, by position in the plan."""
+
+    latest: dict[int, Checkpoint] = field(default_factory=dict)
+    """Newest checkpoint of each of the job's members."""
+
+    stopped: Mapping[int, TrainingError] = field(default_factory=dict)
+    """Why the job's members were stopped so far."""
+
     def end_segment(self, message: SegmentEnd) -> None:
         """Go on from here if it has to be started again; what gets on may fail again."""
-        starts = [message.checkpoints.get(position, start) for position, start in enumerate(self.job.starts)]
-        updates = {updates_done(member, start) for member, start in zip(self.job.members, starts, strict=True)}
-        if len(updates) == 1:
-            self.job = replace(self.job, starts=tuple(starts))
-            self.restarts = 0
+        self.latest |= message.checkpoints
+        self.stopped = message.failures
+        self.restarts = 0
+
+    def begin_again(self) -> None:
+        """Go on from the latest end of a segment, without the members that were stopped before it."""
+        job, goes_on = self.job, [index for index in range(len(self.positions)) if index not in self.stopped]
+        for index, error in self.stopped.items():
+            self.failed[self.positions[index]] = MemberFailure(seed=job.members[index].seed, error=error)
+        self.job = replace(
+            job,
+            members=tuple(job.members[index] for index in goes_on),
+            starts=tuple(self.latest.get(index, job.starts[index]) for index in goes_on),
+        )
+        self.positions = tuple(self.positions[index] for index in goes_on)
+        self.latest, self.stopped = {}, {}
 
 
 def _tasks(

@@ -6,16 +6,15 @@ The program is `python -m rl_assets.rl.worker`, started by `training`.
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 from rl_assets.errors import EnvironmentFault, TrainingError
-from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.child import connect_to_parent
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.messages import Beat, Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Result, TrainedMember
-from rl_assets.rl.population import UpdateReport, train_population
+from rl_assets.rl.population import Population, UpdateReport, train_population
 from rl_assets.rl.trials import selection_episodes
 
 REPORT_INTERVAL_S = 0.2
@@ -44,9 +43,9 @@ class Outlet:
             self._send(Beat())
             self._sent_at = now
 
-    def end_segment(self, checkpoints: Mapping[int, Checkpoint]) -> None:
-        """Hand over checkpoints."""
-        self._send(SegmentEnd(checkpoints=checkpoints))
+    def end_segment(self, population: Population) -> None:
+        """Hand over checkpoints, and who was stopped."""
+        self._send(SegmentEnd(checkpoints=population.checkpoints(), failures=population.failures))
 
 
 def serve(connection: Connection) -> None:

@@ -66,6 +66,7 @@ def member_facts(member: TrainedMember) -> dict[str, Any]:
         "env_steps": member.env_steps,
         "numerics": dict(member.numerics),
         "best": None if best is None else {"update": best.update, "mean_return": best.mean_return},
+        **({} if member.early_stop is None else {"early_stop": dataclasses.asdict(member.early_stop)}),
         **({"inexact_resumes": list(member.inexact_resumes)} if member.inexact_resumes else {}),
     }
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe
@@ -49,11 +50,31 @@ def networks() -> st.SearchStrategy[NetworkConfig]:
     )
 
 
+def guardrails() -> st.SearchStrategy[GuardrailsConfig]:
+    limits = st.none() | st.floats(2, 1e12)
+    return st.builds(
+        GuardrailsConfig,
+        max_reward=limits,
+        max_reward_ratio=limits,
+        max_saturated_actions=st.none() | positive_shares,
+        max_kl=limits,
+        max_value_loss_ratio=limits,
+        max_gradient_ratio=limits,
+        min_entropy=st.none() | positive_shares,
+        min_action_deviation=st.none() | positive_shares,
+        max_return_drop=limits,
+        patience=st.integers(1, 10**6),
+        target_return=st.none() | st.floats(-1e6, 1e6, allow_subnormal=False),
+        target_episodes=st.integers(1, 10**6),
+    )
+
+
 def recipes() -> st.SearchStrategy[Recipe]:
     return st.builds(
         Recipe,
         algorithm=algorithms(),
         network=networks(),
+        guardrails=guardrails(),
         total_timesteps=st.integers(1, 10**11),
         segment_steps=st.integers(1, 10**11),
         dataset=st.sampled_from(["c-0123456789.d1", "c-0123456789.d2"]),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from rl_assets.config.canonical import config_hash
+from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.keys import HASH_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
@@ -42,6 +43,20 @@ OTHER_VALUES = {
         "image_features": 256,
         "image_precision": "float32",
     },
+    "guardrails": {
+        "max_reward": 1e3,
+        "max_reward_ratio": None,
+        "max_saturated_actions": 0.9,
+        "max_kl": None,
+        "max_value_loss_ratio": 1e3,
+        "max_gradient_ratio": None,
+        "min_entropy": 1e-3,
+        "min_action_deviation": None,
+        "max_return_drop": 0.5,
+        "patience": 7,
+        "target_return": 475.0,
+        "target_episodes": 20,
+    },
     "": {"total_timesteps": 200_001, "segment_steps": 999_999, "dataset": "c-0123456789.d2"},
 }
 FIELDS = [(part, name) for part, values in OTHER_VALUES.items() for name in values]
@@ -57,9 +72,14 @@ def other(recipe: Recipe, part: str, name: str) -> Recipe:
 def test_the_table_above_holds_every_field_that_decides_a_training():
     single_valued = {"name"}
     assert len(get_args(PPOConfig.model_fields["name"].annotation)) == 1
-    models: dict[str, type[BaseModel]] = {"algorithm": PPOConfig, "network": NetworkConfig, "": Recipe}
+    models: dict[str, type[BaseModel]] = {
+        "algorithm": PPOConfig,
+        "network": NetworkConfig,
+        "guardrails": GuardrailsConfig,
+        "": Recipe,
+    }
     for part, model in models.items():
-        assert set(OTHER_VALUES[part]) == set(model.model_fields) - single_valued - {"algorithm", "network"}
+        assert set(OTHER_VALUES[part]) == set(model.model_fields) - single_valued - set(models)
 
 
 @pytest.mark.parametrize(("part", "name"), FIELDS)
@@ -118,6 +138,11 @@ def test_a_key_names_what_differs_from_the_defaults():
 
 def test_the_learning_rate_is_always_named():
     assert re.fullmatch(r"ppo-lr=[0-9.e-]+-[0-9a-f]{10}", hparam_key(Recipe(dataset=DATASET)))
+
+
+def test_a_key_names_guardrails_that_differ():
+    recipe = Recipe(dataset=DATASET, guardrails=GuardrailsConfig(max_kl=None, target_return=475.0))
+    assert hparam_key(recipe)[: -HASH_LENGTH - 1] == "ppo-lr=0.001-max_kl=null-target_return=475"
 
 
 def test_a_word_that_does_not_fit_is_left_out_and_later_ones_are_not():

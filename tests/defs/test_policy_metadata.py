@@ -1,6 +1,7 @@
 """What the UI says of a training in which a seed is stuck."""
 
 import base64
+import json
 import re
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe
-from rl_assets.defs.assets.policy_metadata import describe_training
-from rl_assets.rl.outcomes import TrainedMember
+from rl_assets.defs.assets.policy_metadata import describe_stops, describe_training
+from rl_assets.errors import EnvironmentFault, MemberDiverged, PolicyJumped
+from rl_assets.rl.guardrails import EarlyStop
+from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member, TrainingPlan, plan_training
 from rl_assets.rl.training import train
 
@@ -50,3 +53,35 @@ def test_a_seed_that_never_finished_an_episode_is_told_and_no_mean_is_made_witho
     assert "training_mean_return" not in metadata
     assert "Mean return of training episodes, 1 of 2 seeds" in picture_of(metadata)
     assert [record.data["last_mean_return"] is None for record in metadata["members"].records] == [False, True]
+
+
+def test_a_member_that_reached_its_target_has_a_row_and_the_others_have_none(trained) -> None:
+    plan, members = trained
+    assert "early_stops" not in describe_training(members, plan)
+    stop = EarlyStop(update=3, env_steps=508, mean_return=12.5, target_return=10.0)
+    metadata = describe_training(members | {1: replace(members[1], early_stop=stop)}, plan)
+    assert [row.data for row in metadata["early_stops"].records] == [
+        {"seed": 1, "update": 3, "env_steps": 508, "mean_return": 12.5, "target_return": 10.0}
+    ]
+    assert metadata["num_early_stops"] == 1
+
+
+def test_stops_are_told_as_json_can_say_them_and_faults_are_none() -> None:
+    failures = [
+        MemberFailure(seed=0, error=PolicyJumped("m", 3, "the KL", 2e5, "at most 1000")),
+        MemberFailure(seed=1, error=EnvironmentFault("the pool died")),
+        MemberFailure(seed=2, error=MemberDiverged("m", 4, "a reward", float("nan"), share=0.25)),
+    ]
+    jumped, diverged = describe_stops("CartPole-v1|h", failures)
+    assert jumped == {
+        "partition": "CartPole-v1|h",
+        "member_seed": 0,
+        "error": "PolicyJumped",
+        "guardrail": "max_kl",
+        "update": 3,
+        "quantity": "the KL",
+        "value": 2e5,
+        "expected": "at most 1000",
+    }
+    assert (diverged["member_seed"], diverged["value"], diverged["share"]) == (2, "nan", 0.25)
+    assert json.loads(json.dumps([jumped, diverged], allow_nan=False)) == [jumped, diverged]

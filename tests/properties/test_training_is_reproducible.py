@@ -117,7 +117,8 @@ def test_a_member_that_sees_images_equals_its_solo_run(env_id, precision):
     recipe = Recipe(algorithm=algorithm, network=network, total_timesteps=32, segment_steps=16, dataset="c-1.d1")
     members = [Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed) for seed in range(3)]
     segments = []
-    together, again = train(env_id, members, on_segment=segments.append), train(env_id, members)
+    together = train(env_id, members, on_segment=lambda population: segments.append(population.checkpoints()))
+    again = train(env_id, members)
     kept = decode_checkpoint(encode_checkpoint(segments[0][1]), source="a checkpoint")
     (rest,) = train(env_id, [members[1]], starts=[kept])
     assert (kept.update, bytes_of(rest)) == (1, bytes_of(together[1]))
@@ -140,7 +141,7 @@ def test_the_same_seeds_train_the_same_bytes_twice(env_id, backend, members):
 @given(members=populations(), data=st.data())
 def test_going_on_from_any_checkpoint_trains_the_same_bytes(env_id, backend, members, data):
     segments = []
-    whole = train(env_id, members, backend, on_segment=segments.append)
+    whole = train(env_id, members, backend, on_segment=lambda population: segments.append(population.checkpoints()))
     assert [{checkpoint.update for checkpoint in segment.values()} for segment in segments] == [{2}, {4}, {5}]
     segment = data.draw(st.sampled_from(segments))
     chosen = data.draw(st.lists(st.sampled_from(range(len(members))), min_size=1, unique=True))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe, hparam_key
@@ -21,7 +22,7 @@ def _one_thread() -> None:
 
 @pytest.fixture
 def make_member() -> MakeMember:
-    """Build a member with a tiny budget; algorithm fields by keyword."""
+    """Build a member with a tiny budget; algorithm fields by keyword, guardrails and time as a mapping and a number."""
 
     def make(
         seed: int = 0,
@@ -29,6 +30,8 @@ def make_member() -> MakeMember:
         total_timesteps: int = 256,
         segment_steps: int = 128,
         hidden_sizes: tuple[int, ...] = (8, 8),
+        guardrails: dict[str, Any] | None = None,
+        max_wall_time_s: float | None = None,
         **algorithm: Any,
     ) -> Member:
         recipe = Recipe(
@@ -36,8 +39,9 @@ def make_member() -> MakeMember:
             network=NetworkConfig(hidden_sizes=hidden_sizes),
             total_timesteps=total_timesteps,
             segment_steps=segment_steps,
+            guardrails=GuardrailsConfig(**(guardrails or {})),
             dataset="c-1.d1",
         )
-        return Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed)
+        return Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed, max_wall_time_s=max_wall_time_s)
 
     return make

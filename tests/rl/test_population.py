@@ -1,20 +1,24 @@
+import itertools
+
 import numpy as np
 import pytest
 
 from rl_assets.config.environment import EnvConfig
-from rl_assets.errors import EnvironmentFault, MemberDiverged
+from rl_assets.errors import EnvironmentFault, MemberDiverged, WallTimeExceeded
 from rl_assets.rl import population
+from rl_assets.rl.backend import BACKEND_VARIABLE
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.guardrails import Guardrails
 from rl_assets.rl.networks.mlp import MLPShape
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
-from rl_assets.rl.population import train_population
+from rl_assets.rl.population import Population, single_thread, train_population
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
 
 
-def train(members, env=CARTPOLE, on_update=lambda report: None):
-    return train_population(env=env, spaces=describe_env(env), members=members, on_update=on_update)
+def train(members, env=CARTPOLE, on_update=lambda report: None, **clock):
+    return train_population(env=env, spaces=describe_env(env), members=members, on_update=on_update, **clock)
 
 
 def bytes_of(result):
@@ -166,3 +170,101 @@ def test_threads_of_environments_change_no_bytes(make_member):
         for threads in (1, 3)
     )
     assert bytes_of(one[0]) == bytes_of(three[0])
+
+
+EASY_TARGET = {"target_return": 10.0, "target_episodes": 10}
+
+
+@pytest.mark.parametrize("backend", ["fused", "torch"])
+def test_a_member_that_reaches_its_target_is_trained_and_keeps_the_weights_of_that_update(
+    make_member, monkeypatch, backend
+):
+    monkeypatch.setenv(BACKEND_VARIABLE, backend)
+    goal, budget = {"total_timesteps": 20 * 64, "segment_steps": 5 * 64}, range(3)
+    plain = [make_member(seed, **goal) for seed in budget]
+    first, stopped, last = train([plain[0], make_member(1, **goal, guardrails=EASY_TARGET), plain[2]])
+    untouched = train(plain)
+    assert bytes_of(first) == bytes_of(untouched[0])
+    assert bytes_of(last) == bytes_of(untouched[2])
+    stop = stopped.early_stop
+    assert stop is not None
+    assert 0 < stop.update < 19
+    assert {len(column) for column in stopped.history.values()} == {stop.update + 1}
+    assert stop.env_steps == stopped.env_steps == stopped.history["env_steps"][-1]
+    assert stop.mean_return >= stop.target_return == 10.0
+    with single_thread(), Population(CARTPOLE, describe_env(CARTPOLE), plain) as together:
+        while together.update <= stop.update:
+            together.advance()
+        assert {name: array.tobytes() for name, array in stopped.tensors.items()} == {
+            name: array.tobytes() for name, array in together.read(1).items()
+        }
+    (alone,) = train([make_member(1, **goal, guardrails=EASY_TARGET)])
+    assert bytes_of(alone) == bytes_of(stopped)
+    assert alone.early_stop == stop
+
+
+def test_training_ends_when_everybody_has_reached_the_target_or_failed(make_member, monkeypatch):
+    poison(monkeypatch, member=0, step=0, members=2)
+    reports = []
+    failed, stopped = train(
+        [make_member(seed, total_timesteps=50 * 64, guardrails=EASY_TARGET) for seed in (0, 1)],
+        on_update=reports.append,
+    )
+    assert isinstance(failed, MemberFailure)
+    assert stopped.early_stop.update + 1 == len(reports) < 50
+
+
+def test_a_target_that_is_not_reached_changes_nothing(make_member):
+    (plain,), (aimed,) = train([make_member(0)]), train([make_member(0, guardrails={"target_return": 500.0})])
+    assert bytes_of(plain) == bytes_of(aimed)
+    assert aimed.early_stop is None
+
+
+def test_what_happens_beside_a_member_at_rest_is_not_noticed(make_member, monkeypatch):
+    """Its environments may return what they like from then on."""
+    members = [make_member(0, guardrails={"target_return": 1.0, "target_episodes": 1}, total_timesteps=20 * 64)]
+    (calm,) = train(members)
+    poison(monkeypatch, member=0, step=16 * (calm.early_stop.update + 1), members=1)
+    (disturbed,) = train(members)
+    assert bytes_of(disturbed) == bytes_of(calm)
+
+
+def test_a_member_whose_time_is_over_fails_by_name_and_the_others_train_on(make_member):
+    hurried, patient = train([make_member(0, max_wall_time_s=1.5), make_member(1)], clock=itertools.count().__next__)
+    assert isinstance(hurried, MemberFailure)
+    assert isinstance(hurried.error, WallTimeExceeded)
+    assert (hurried.error.update, hurried.error.value) == (1, 2)
+    assert "expected 4 updates within 1.5 (guardrail max_wall_time_s); give the sweep a larger" in str(hurried.error)
+    assert isinstance(patient, TrainedMember)
+
+
+def test_a_training_that_is_done_when_its_time_is_over_is_done(make_member):
+    (result,) = train([make_member(0, max_wall_time_s=3.5)], clock=itertools.count().__next__)
+    assert isinstance(result, TrainedMember)
+
+
+def test_the_history_says_how_near_the_limits_a_training_was(make_member):
+    (cartpole,), (pendulum,) = (
+        train([make_member(0, max_grad_norm=limit)], EnvConfig(id=env_id))
+        for env_id, limit in (("CartPole-v1", 1e-3), ("Pendulum-v1", 1000))
+    )
+    assert cartpole.history["reward_min"].tolist() == cartpole.history["reward_max"].tolist() == [1.0] * 4
+    assert np.isnan(cartpole.history["saturated_actions"]).all()
+    assert cartpole.history["clipped_gradients"].tolist() == [1.0] * 4
+    assert (pendulum.history["reward_min"] < pendulum.history["reward_max"]).all()
+    # A normal of deviation 1 is beyond -1 or 1 in 32 % of all draws.
+    assert pendulum.history["saturated_actions"][0] == pytest.approx(0.32, abs=0.15)
+    assert pendulum.history["clipped_gradients"].tolist() == [0.0] * 4
+
+
+def test_a_training_that_is_replayed_row_by_row_has_the_guardrails_that_it_ended_with(make_member):
+    """What resuming needs: the live state and the one made from the history alone are the same."""
+    member = make_member(0, guardrails=EASY_TARGET, total_timesteps=20 * 64)
+    with single_thread(), Population(CARTPOLE, describe_env(CARTPOLE), [member]) as live:
+        while not live.everybody_rests:
+            live.advance()
+        (result,) = live.results()
+        again = Guardrails(member.recipe.guardrails, describe_env(CARTPOLE).actions)
+        rows = zip(*(column.tolist() for column in result.history.values()), strict=True)
+        assert again.replay(dict(zip(result.history, row, strict=True)) for row in rows) == result.early_stop
+        assert again == live.trainees[0].guardrails

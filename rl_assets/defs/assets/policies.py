@@ -10,10 +10,17 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from typing import Any
 
 import dagster as dg
 
-from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_plan, describe_stop, describe_training
+from rl_assets.defs.assets.policy_metadata import (
+    describe_evaluation,
+    describe_plan,
+    describe_stop,
+    describe_stops,
+    describe_training,
+)
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
 from rl_assets.errors import InexactResume, LineageError, RlAssetsError, StoreError, TrainingError
 from rl_assets.resources.cells import CellCheckpoints, CellEvaluation, CellTraining
@@ -98,6 +105,7 @@ def policies(
 ) -> Iterator[dg.MaterializeResult]:
     """Train what is missing of the asked-for cells, then evaluate it; log each partition as it is done."""
     failures: dict[str, str] = {}
+    stops: list[dict[str, Any]] = []
     demand = read_demand(inputs.log)
     try:
         for env, cells in asked_cells(context, demand).items():
@@ -107,13 +115,17 @@ def policies(
             if EVALUATED in context.selected_asset_keys:
                 env_run.evaluate(cells)
             failures |= env_run.failures
+            stops += env_run.stops
     finally:
         training.board().clear(context.run.run_id)
     if failures:
         raise dg.Failure(
             description=f"{len(failures)} of the asked-for partitions did not finish; all others are materialized:\n"
             + "\n".join(f"- {key}: {reason}" for key, reason in failures.items()),
-            metadata={"failed_partitions": dg.MetadataValue.json(failures)},
+            metadata={
+                "failed_partitions": dg.MetadataValue.json(failures),
+                "stopped_by_guardrails": dg.MetadataValue.json(stops),
+            },
             allow_retries=False,
         )
     yield from ()
@@ -154,6 +166,7 @@ class _EnvRun:
         env: str,
     ) -> None:
         self.failures: dict[str, str] = {}
+        self.stops: list[dict[str, Any]] = []
         self._context = context
         self._config = config
         self._inputs = inputs
@@ -275,6 +288,7 @@ class _EnvRun:
         lost = [member for member in outcome.members if isinstance(member, MemberFailure)]
         if lost:
             self._fail(key, "; ".join(str(member.error) for member in lost))
+            self.stops += describe_stops(key, lost)
             return
         trained = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
         try:

@@ -1,17 +1,19 @@
 """What the UI shows of a trained policy and of its evaluation."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import numpy as np
 
+from rl_assets.errors import GuardrailTripped, MemberDiverged
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
 from rl_assets.reports.numbers import count_of
 from rl_assets.resources.event_log import STOP_KEY
 from rl_assets.rl.evaluation import EpisodeRecords
-from rl_assets.rl.outcomes import RecipeStop, TrainedMember
+from rl_assets.rl.outcomes import MemberFailure, RecipeStop, TrainedMember
 from rl_assets.rl.plan import TrainingPlan
 
 MAX_ROWS = 20
@@ -48,6 +50,7 @@ def describe_training(
                 for seed, member in sorted(members.items())[:MAX_ROWS]
             ]
         ),
+        **_early_stops(members),
         **({"training_mean_return": float(np.mean(known))} if len(known) == len(returns) else {}),
         "env_steps": sum(member.env_steps for member in members.values()),
         "steps_per_s": round(float(np.mean([member.steps_per_s for member in members.values()]))),
@@ -73,6 +76,28 @@ def describe_stop(asset: dg.AssetKey, partition: str, stop: RecipeStop) -> dg.As
             "rung": stop.rung,
         },
     )
+
+
+def describe_stops(partition: str, failures: Sequence[MemberFailure]) -> list[dict[str, Any]]:
+    """What guardrails stopped in one partition, as plain JSON: where, why, at which update and at which value.
+
+    JSON has no word for NaN and infinity: such values are texts.
+    """
+    return [
+        {
+            "partition": partition,
+            "member_seed": failure.seed,
+            "error": type(failure.error).__name__,
+            "guardrail": failure.error.guardrail,
+            "update": failure.error.update,
+            "quantity": failure.error.quantity,
+            "value": failure.error.value if math.isfinite(failure.error.value) else str(failure.error.value),
+            "expected": failure.error.expected,
+            **({"share": failure.error.share} if isinstance(failure.error, MemberDiverged) else {}),
+        }
+        for failure in failures
+        if isinstance(failure.error, GuardrailTripped)
+    ]
 
 
 def describe_plan(plan: TrainingPlan) -> str:
@@ -117,6 +142,15 @@ def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any
             ]
         ),
     }
+
+
+def _early_stops(members: Mapping[int, TrainedMember]) -> dict[str, Any]:
+    """A row for each member that reached its target; nothing where none did."""
+    stops = {seed: member.early_stop for seed, member in sorted(members.items()) if member.early_stop is not None}
+    if not stops:
+        return {}
+    records = [dg.TableRecord({"seed": seed} | dataclasses.asdict(stop)) for seed, stop in stops.items()]
+    return {"early_stops": dg.MetadataValue.table(records[:MAX_ROWS]), "num_early_stops": len(stops)}
 
 
 def _last_known(values: np.ndarray) -> float | None:

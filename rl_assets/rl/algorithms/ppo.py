@@ -24,7 +24,15 @@ from rl_assets.rl.returns import gae
 from rl_assets.rl.rollout import Rollout
 from rl_assets.rl.seeding import member_stream
 
-METRICS = ("policy_loss", "value_loss", "entropy", "approximate_kl", "clip_fraction", "gradient_norm")
+METRICS = (
+    "policy_loss",
+    "value_loss",
+    "entropy",
+    "approximate_kl",
+    "clip_fraction",
+    "gradient_norm",
+    "clipped_gradients",
+)
 """What an update reports for each member, averaged over its minibatches."""
 
 
@@ -182,7 +190,8 @@ class PPO:
             divergences = masked_mean(approximate_kl(log_probs=log_probs, old_log_probs=old_log_probs), weights)
             clipped = ((log_probs - old_log_probs).exp() - 1).abs() > self._clip
             clip_fractions = masked_mean(clipped.to(torch.float32), weights)
-            metrics = (policy_losses, value_losses, entropies, divergences, clip_fractions, norms)
+            shortened = (norms > self._max_grad_norm[:, 0]).to(torch.float32)
+            metrics = (policy_losses, value_losses, entropies, divergences, clip_fractions, norms, shortened)
             return torch.stack([metric.detach() for metric in metrics], dim=1).numpy().astype(np.float64)
 
 
