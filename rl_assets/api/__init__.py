@@ -8,6 +8,7 @@ with open_installation() as installation:
 """
 
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
+from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
@@ -22,6 +23,7 @@ __all__ = [
     "champion",
     "client_lineage",
     "dataset_versions",
+    "examine",
     "gate_decisions",
     "leaderboard",
     "list_datasets",

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
 
+from rl_assets import errors
 from rl_assets.api.installation import Installation
 from rl_assets.resources.activity import ASSETS_TAG, UNFINISHED
 from rl_assets.resources.progress import STALE_AFTER_S
@@ -24,6 +25,8 @@ DAEMON_LATE_AFTER_S = 40.0
 
 SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
 """In the order of the lifecycle, so that one round gets as far as it can."""
+
+_OUR_ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(kind, type))
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -116,7 +119,7 @@ def execute(
 
 
 def reason_of(result: dg.ExecuteInProcessResult) -> str:
-    """Why a run failed, in the words of the error that began it."""
+    """Why a run failed, in our own words where the error is one of ours, else in those of the error that began it."""
     failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     reasons = []
     for failure in failures:
@@ -124,7 +127,7 @@ def reason_of(result: dg.ExecuteInProcessResult) -> str:
             reasons.append(failure.user_failure_data.description)
             continue
         error = failure.error
-        while error is not None and error.cause is not None:
+        while error is not None and error.cause is not None and error.cls_name not in _OUR_ERRORS:
             error = error.cause
         reasons.append(error.message.strip() if error is not None else "no reason was given")
     return "; ".join(reasons) or f"see run {result.run_id} in the UI"

@@ -1,6 +1,7 @@
 """The `rlctl` command: results on standard output, everything else on standard error.
 
-Exit codes: 0 done, 1 failed, 2 the input was refused before anything was launched; a damaged artifact is such an input.
+Exit codes: 0 done, 1 failed or, of `doctor`, something found, 2 the input was refused before anything was launched; a
+damaged artifact is such an input.
 """
 
 import json
@@ -103,6 +104,17 @@ def schema(as_json: JsonOption = False) -> None:
     from rl_assets.config.sweep import SweepConfig
 
     _show(SweepConfig.model_json_schema(), lambda _: print_fields(), as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Check every object of the store against its checksum and every record against its object; change nothing.
+
+    Exit code 0: nothing was found; 1: something was, with what to do about it.
+    """
+    from rl_assets.cli.doctor import run_doctor
+
+    run_doctor(as_json=as_json)
 
 
 @app.command()

@@ -139,6 +139,22 @@ def print_fields() -> None:
         console.print(table)
 
 
+def print_lines(*lines: str) -> None:
+    """Print lines as they are, however long."""
+    for line in lines:
+        _tell(line)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a small table; no cell is cut."""
+    table = _table(title)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
 def _tell(text: str) -> None:
     """Print a line as it is, however long: a terminal wraps it, and a path or key can be copied whole."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -132,7 +132,9 @@ class OutputScope:
                     "other means; "
                     "materialize it again"
                 )
-            artifact = read_artifact(self._store, ArtifactRef.from_json(reference))
+            artifact = read_artifact(
+                self._store, ArtifactRef.from_json(reference), name=f"{event.asset}[{event.partition}]"
+            )
             self._inputs[place] = Input(event=event, artifact=artifact, is_evidence=is_evidence)
         elif self._inputs[place].is_evidence and not is_evidence:
             self._inputs[place] = replace(self._inputs[place], is_evidence=False)

@@ -99,13 +99,9 @@ class Promotion:
         return self._scope.publish(
             kind="promoted_model",
             files={CHAMPION_FILE: policy.read(policy_file(candidate["member_seed"]))},
-            facts={
-                "env": policy.facts["env"],
-                "hparam": candidate["hparam"],
-                "member_seed": candidate["member_seed"],
-                "policy": policy.facts["policy"],
-                "verdict": self.verdict_id,
-            },
+            facts=model_facts(
+                policy, hparam=candidate["hparam"], member_seed=candidate["member_seed"], verdict=self.verdict_id
+            ),
             config_hash=self._gate.event.metadata["rl/config_hash"],
             metadata={
                 "hparam": candidate["hparam"],
@@ -126,6 +122,17 @@ class Promotion:
             event.metadata.get("verdict_id") == self.verdict_id
             for event in self._log.history("promoted_models", self._env)
         )
+
+
+def model_facts(policy: Artifact, *, hparam: str, member_seed: int, verdict: str) -> dict[str, Any]:
+    """What a promoted model says of itself: enough to act, and which verdict it owes its place to."""
+    return {
+        "env": policy.facts["env"],
+        "hparam": hparam,
+        "member_seed": member_seed,
+        "policy": policy.facts["policy"],
+        "verdict": verdict,
+    }
 
 
 def _short(version: str | None) -> str:

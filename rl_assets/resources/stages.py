@@ -23,6 +23,21 @@ def evaluations_by_env(demand: Demand, versions: Mapping[str, str], envs: Iterab
     return {env: cells for env, cells in found.items() if cells}
 
 
+def newest_by_env(ids: Mapping[str, int]) -> dict[str, int]:
+    """Env key -> id of the newest event among its cells; a request that names it is made anew once a cell is logged.
+
+    So what failed over a damaged or full store is asked for again after the repair or the next launch, and not before.
+
+    Args:
+        ids: cell key -> id of the cell's newest event.
+    """
+    newest: dict[str, int] = {}
+    for cell, event_id in ids.items():
+        env = cell.split("|")[0]
+        newest[env] = max(newest.get(env, 0), event_id)
+    return newest
+
+
 def ranks_all(leaderboard: Event | None, evaluations: Mapping[str, str]) -> bool:
     """Whether a leaderboard ranks exactly these evaluations."""
     return leaderboard is not None and leaderboard.metadata.get(EVALUATIONS_KEY) == short_hash(dict(evaluations))

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from rl_assets.config.canonical import canonical_json
-from rl_assets.errors import CorruptObject, ObjectNotFound
+from rl_assets.errors import CorruptObject, ObjectNotFound, StoreError
 from rl_assets.store.objects import ObjectRef, ObjectStore
 
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
@@ -49,6 +50,8 @@ class Artifact:
     owners: frozenset[str]
     files: Mapping[str, ObjectRef]
     store: ObjectStore = field(repr=False, compare=False)
+    name: str = field(default="", compare=False)
+    """What it is called in an error, such as `trained_policies[CartPole-v1|…]`; its kind and version if empty."""
 
     @property
     def file_names(self) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ class Artifact:
         """Whether all files are in the store with the very bytes that were written; reads them all."""
         try:
             for ref in self.files.values():
-                self.store.get(ref)
+                self.store.verify(ref)
         except (ObjectNotFound, CorruptObject):
             return False
         return True
@@ -93,15 +96,18 @@ class Artifact:
             CorruptObject: the bytes are not those that were written.
             StoreUnavailable: the disk refused.
         """
-        return self.store.get(self._ref(name))
+        ref = self._ref(name)
+        with _named(f"{self._name}, file '{name}'"):
+            return self.store.get(ref)
 
     def _ref(self, name: str) -> ObjectRef:
         if name not in self.files:
-            raise ObjectNotFound(
-                f"{self.kind} artifact '{self.ref.data_version[:12]}' has no file '{name}': "
-                f"it holds {', '.join(self.file_names) or 'none'}"
-            )
+            raise ObjectNotFound(f"{self._name} has no file '{name}': it holds {', '.join(self.file_names) or 'none'}")
         return self.files[name]
+
+    @property
+    def _name(self) -> str:
+        return self.name or f"{self.kind} artifact '{self.ref.data_version[:12]}'"
 
 
 def write_artifact(
@@ -135,15 +141,21 @@ def write_artifact(
     return ArtifactRef(manifest=store.put(canonical_json(manifest), owners=owners))
 
 
-def read_artifact(store: ObjectStore, ref: ArtifactRef) -> Artifact:
+def read_artifact(store: ObjectStore, ref: ArtifactRef, *, name: str = "") -> Artifact:
     """Read and check a manifest; its files are read when asked for.
+
+    Args:
+        store: where.
+        ref: which.
+        name: what to call it in an error, such as the partition that it belongs to.
 
     Raises:
         ObjectNotFound: there is no such artifact.
         CorruptObject: the bytes are damaged or are no manifest.
         StoreUnavailable: the disk refused.
     """
-    data = store.get(ref.manifest)
+    with _named(name):
+        data = store.get(ref.manifest)
     try:
         manifest = json.loads(data)
         if not isinstance(manifest, dict) or set(manifest) != _FIELDS:
@@ -155,9 +167,20 @@ def read_artifact(store: ObjectStore, ref: ArtifactRef) -> Artifact:
             owners=frozenset(manifest["owners"]),
             files={name: ObjectRef.from_json(entry) for name, entry in manifest["files"].items()},
             store=store,
+            name=name,
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptObject(
-            f"object '{ref.manifest.path}' is no artifact manifest ({error}): the reference points to something else; "
+            f"{name + ': ' if name else ''}object '{ref.manifest.path}' is no artifact manifest ({error}): "
+            "the reference points to something else; "
             "take the reference from the materialization's metadata"
         ) from error
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Begin the message of any refusal of the store with what was being read."""
+    try:
+        yield
+    except StoreError as error:
+        raise (type(error)(f"{name}: {error}") if name else error) from error.__cause__

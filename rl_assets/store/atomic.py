@@ -21,6 +21,13 @@ _ADVICE = {
     errno.EPERM: "let this user read and write there, or choose another store root",
     errno.ENOTDIR: "a file stands where a folder is needed: move it away, or choose another store root",
     errno.EEXIST: "a file stands where a folder is needed: move it away, or choose another store root",
+    errno.EISDIR: "a folder stands where a file is needed: move it away",
+    errno.EIO: "check that the disk is mounted and healthy, then run `rlctl doctor`",
+    errno.ESTALE: "the network disk lost its server: mount it again",
+    errno.EMFILE: "raise the limit on open files (`ulimit -n`)",
+    errno.ENFILE: "raise the machine's limit on open files",
+    errno.ENOLCK: "the file system offers no locks: turn them on where it is mounted, or move the store to another",
+    errno.EOPNOTSUPP: "the file system lacks locks or links: move the store to another",
 }
 
 
@@ -35,7 +42,7 @@ def staged_file(folder: Path, data: bytes) -> Iterator[Path]:
         folder: the destination's folder or one above it on the same disk; created if missing.
     """
     staging = folder / STAGING_FOLDER
-    staging.mkdir(parents=True, exist_ok=True)
+    make_folder(staging)
     temporary = staging / secrets.token_hex(16)
     with open(staging / _LOCK_NAME, "a+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
@@ -67,6 +74,38 @@ def sweep_leftovers(folder: Path) -> int:
         for path in leftovers:
             path.unlink()
         return len(leftovers)
+
+
+def has_writer(staging: Path) -> bool:
+    """Whether some process is writing in a staging folder right now, or nobody can tell; writes nothing itself."""
+    try:
+        with open(staging / _LOCK_NAME, "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def is_staged(path: str) -> bool:
+    """Whether a path below the store's root is that of a file on its way in, or of what its killed writer left."""
+    *folders, name = path.split("/")
+    return folders[-1:] == [STAGING_FOLDER] and name != _LOCK_NAME
+
+
+def is_lock(path: str) -> bool:
+    """Whether a path below the store's root is that of a staging folder's lock."""
+    return path.split("/")[-2:] == [STAGING_FOLDER, _LOCK_NAME]
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it where they are missing, so that they survive a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -123,12 +123,7 @@ class ChampionHistory:
             CorruptObject: an entry is damaged or missing.
             StoreUnavailable: the disk refused.
         """
-        with refusals_explained(f"read the champions of '{self.env_key}' in '{self._folder}'"):
-            try:
-                names = sorted(path.name for path in self._folder.iterdir() if _ENTRY_NAME.fullmatch(path.name))
-            except FileNotFoundError:
-                return ()
-            contents = {name: (self._folder / name).read_bytes() for name in names}
+        contents = self._read()
         champions = sorted((self._decode(name, data) for name, data in contents.items()), key=lambda c: c.generation)
         generations = [champion.generation for champion in champions]
         if generations != list(range(1, len(champions) + 1)):
@@ -147,6 +142,46 @@ class ChampionHistory:
         """
         entries = self.entries()
         return entries[-1] if entries else None
+
+    def inspect(self) -> tuple[tuple[Champion, ...], dict[str, CorruptObject]]:
+        """The entries that are whole, oldest first, and what is wrong with each of the others.
+
+        Returns:
+            Champions, and path below the store's root -> what is wrong with the file or that it is missing. A history
+            that lost its newest entries looks whole from inside.
+
+        Raises:
+            StoreUnavailable: the disk refused.
+        """
+        whole: dict[int, Champion] = {}
+        flaws: dict[str, CorruptObject] = {}
+        contents = self._read()
+        for name, data in contents.items():
+            try:
+                champion = self._decode(name, data)
+                whole[champion.generation] = champion
+            except CorruptObject as error:
+                flaws[self.path(int(name.removesuffix(".json")))] = error
+        numbers = {int(name.removesuffix(".json")) for name in contents}
+        for number in sorted(set(range(1, max(numbers, default=0) + 1)) - numbers):
+            flaws[self.path(number)] = CorruptObject(
+                f"champion entry {number} of '{self.env_key}' is missing in '{self._folder}' while later ones are "
+                "there: restore the file from a backup"
+            )
+        return tuple(whole[number] for number in sorted(whole)), flaws
+
+    def path(self, generation: int) -> str:
+        """Where an entry stands below the store's root."""
+        return f"champions/{self.env_key}/{generation:06d}.json"
+
+    def _read(self) -> dict[str, bytes]:
+        """File name -> bytes of all entries, in alphabetical order."""
+        with refusals_explained(f"read the champions of '{self.env_key}' in '{self._folder}'"):
+            try:
+                names = sorted(path.name for path in self._folder.iterdir() if _ENTRY_NAME.fullmatch(path.name))
+            except FileNotFoundError:
+                return {}
+            return {name: (self._folder / name).read_bytes() for name in names}
 
     def _decode(self, name: str, data: bytes) -> Champion:
         try:

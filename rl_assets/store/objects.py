@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -12,12 +12,20 @@ from upath import UPath
 
 from rl_assets.config.canonical import canonical_json
 from rl_assets.errors import CorruptObject, ObjectNotFound, StoreUnavailable
-from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers, sync_folder
+from rl_assets.store.atomic import (
+    has_writer,
+    make_folder,
+    refusals_explained,
+    staged_file,
+    sweep_leftovers,
+    sync_folder,
+)
 
 PUBLIC = "public"
 _OWNER = re.compile(r"c-[0-9a-f]{10}")
 _NAMESPACE = re.compile(rf"{PUBLIC}|c-[0-9a-f]{{10}}|o-[0-9a-f]{{32}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLACE = re.compile(rf"objects/({_NAMESPACE.pattern})/([0-9a-f]{{2}})/(\2[0-9a-f]{{62}})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +68,23 @@ class ObjectRef:
             raise ValueError(f"object reference {data!r}: expected exactly the fields namespace, sha256, size_bytes")
         return cls(**data)
 
+    @classmethod
+    def at(cls, path: str, *, size_bytes: int) -> Self | None:
+        """The object that stands at a path below the store's root; None where no object can stand there."""
+        match = _PLACE.fullmatch(path)
+        return None if match is None else cls(namespace=match[1], sha256=match[3], size_bytes=size_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """One file of a store, without its bytes."""
+
+    path: str
+    """Its place below the store's root."""
+    size_bytes: int
+    modified_at: float
+    """Seconds since 1970, UTC."""
+
 
 def namespace_of(owners: frozenset[str]) -> str:
     """Name the namespace of an owner set: the only owner, a hash over several, `public` for none.
@@ -100,6 +125,7 @@ class ObjectStore:
             )
         self.root = Path(location.path).absolute()
         self._swept: set[str] = set()
+        self._has_written = False
 
     def put(self, data: bytes, *, owners: frozenset[str]) -> ObjectRef:
         """Store the bytes; the same bytes of the same owners are one object, and putting them again repairs it.
@@ -112,15 +138,16 @@ class ObjectStore:
         target = self.root / ref.path
         folder = self.root / "objects" / ref.namespace
         with refusals_explained(f"write object '{ref.path}' in the store at '{self.root}'"):
+            self._refuse_if_vanished()
             if ref.namespace not in self._swept:
                 sweep_leftovers(folder)
                 self._swept.add(ref.namespace)
-            if target.is_file() and target.read_bytes() == data:
-                return ref
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with staged_file(folder, data) as temporary:
-                os.replace(temporary, target)
-            sync_folder(target.parent)
+            if not (target.is_file() and target.read_bytes() == data):
+                make_folder(target.parent)
+                with staged_file(folder, data) as temporary:
+                    os.replace(temporary, target)
+                sync_folder(target.parent)
+        self._has_written = True
         return ref
 
     def get(self, ref: ObjectRef) -> bytes:
@@ -135,18 +162,25 @@ class ObjectStore:
             try:
                 data = (self.root / ref.path).read_bytes()
             except FileNotFoundError as error:
-                raise ObjectNotFound(
-                    f"object '{ref.path}' is not in the store at '{self.root}': "
-                    "it was deleted, or the store root is another one: materialize it again or fix the root"
-                ) from error
-        digest = hashlib.sha256(data).hexdigest()
-        if len(data) != ref.size_bytes or digest != ref.sha256:
-            raise CorruptObject(
-                f"object '{ref.path}' in the store at '{self.root}' is damaged: expected {ref.size_bytes} bytes with "
-                f"SHA-256 {ref.sha256}, got {len(data)} bytes with {digest}: "
-                "restore the file from a backup or materialize it again"
-            )
+                raise self._not_found(ref) from error
+        self._refuse_if_damaged(ref, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
         return data
+
+    def verify(self, ref: ObjectRef) -> None:
+        """Check an object's bytes against its size and SHA-256, without holding them in memory.
+
+        Raises:
+            ObjectNotFound: there is no such object.
+            CorruptObject: the bytes are not those that were put.
+            StoreUnavailable: the disk refused.
+        """
+        with refusals_explained(f"read object '{ref.path}' in the store at '{self.root}'"):
+            try:
+                with open(self.root / ref.path, "rb") as file:
+                    sha256, size_bytes = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+            except FileNotFoundError as error:
+                raise self._not_found(ref) from error
+        self._refuse_if_damaged(ref, sha256=sha256, size_bytes=size_bytes)
 
     def exists(self, ref: ObjectRef) -> bool:
         """Say whether the object is there, without checking its bytes.
@@ -159,3 +193,94 @@ class ObjectStore:
                 return (self.root / ref.path).stat().st_size == ref.size_bytes
             except FileNotFoundError:
                 return False
+
+    def locate(self, sha256: str) -> ObjectRef | None:
+        """Find an object of which only the checksum is known; None where no owner has one.
+
+        Raises:
+            StoreUnavailable: the disk refused to say.
+        """
+        for namespace in self.folders("objects"):
+            path = f"objects/{namespace}/{sha256[:2]}/{sha256}"
+            with refusals_explained(f"look for object '{path}' in the store at '{self.root}'"):
+                try:
+                    size_bytes = (self.root / path).stat().st_size
+                except FileNotFoundError:
+                    continue
+            return ObjectRef.at(path, size_bytes=size_bytes)
+        return None
+
+    def folders(self, path: str) -> tuple[str, ...]:
+        """Names of the folders at a path below the root, in alphabetical order; none where the path is missing.
+
+        Raises:
+            StoreUnavailable: the disk refused.
+        """
+        with refusals_explained(f"list '{path}' in the store at '{self.root}'"):
+            try:
+                with os.scandir(self.root / path) as entries:
+                    return tuple(sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False)))
+            except FileNotFoundError:
+                return ()
+
+    def files(self, path: str, *, on_refusal: Callable[[str, StoreUnavailable], None]) -> Iterator[StoredFile]:
+        """List all files below a path, folder by folder, in no memory to speak of.
+
+        Args:
+            path: a folder below the root; empty for the whole store.
+            on_refusal: is told of each folder that the disk refuses to list and why; the others are listed all the
+                same.
+        """
+        found: list[StoredFile] = []
+        inner: list[str] = []
+        try:
+            with (
+                refusals_explained(f"list '{path}' in the store at '{self.root}'"),
+                os.scandir(self.root / path) as entries,
+            ):
+                for entry in entries:
+                    place = f"{path}/{entry.name}" if path else entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        inner.append(place)
+                        continue
+                    try:
+                        status = entry.stat()
+                    except FileNotFoundError:
+                        continue
+                    found.append(StoredFile(path=place, size_bytes=status.st_size, modified_at=status.st_mtime))
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                on_refusal(path, error)
+        yield from sorted(found, key=lambda file: file.path)
+        for folder in sorted(inner):
+            yield from self.files(folder, on_refusal=on_refusal)
+
+    def is_being_written(self, folder: str) -> bool:
+        """Whether some process is writing in a staging folder below the root right now, or nobody can tell."""
+        return has_writer(self.root / folder)
+
+    def has_file(self, path: str) -> bool:
+        """Whether a file stands at a path below the root; False also where the disk refuses to say."""
+        return os.path.isfile(self.root / path)
+
+    def _refuse_if_vanished(self) -> None:
+        """A root that this process wrote to is never made anew: it was unmounted, moved or deleted."""
+        if self._has_written and not self.root.is_dir():
+            raise StoreUnavailable(
+                f"the store at '{self.root}' vanished while it was in use: mount or move it back, then launch again; "
+                "nothing was written elsewhere"
+            )
+
+    def _not_found(self, ref: ObjectRef) -> ObjectNotFound:
+        return ObjectNotFound(
+            f"object '{ref.path}' is not in the store at '{self.root}': "
+            "it was deleted, or the store root is another one: materialize it again or fix the root"
+        )
+
+    def _refuse_if_damaged(self, ref: ObjectRef, *, sha256: str, size_bytes: int) -> None:
+        if size_bytes != ref.size_bytes or sha256 != ref.sha256:
+            raise CorruptObject(
+                f"object '{ref.path}' in the store at '{self.root}' is damaged: expected {ref.size_bytes} bytes with "
+                f"SHA-256 {ref.sha256}, got {size_bytes} bytes with {sha256}: "
+                "restore the file from a backup or materialize it again"
+            )

@@ -10,10 +10,12 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 HOLD_BEFORE_PUBLISHING = """
-import os, sys
+import os, stat, sys
 real_fsync = os.fsync
 def held_fsync(descriptor):
     real_fsync(descriptor)
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        return
     os.fsync = real_fsync
     print("held", flush=True)
     sys.stdin.readline()

@@ -183,3 +183,17 @@ def test_a_writer_that_fails_half_way_leaves_no_artifact(store: ObjectStore):
         write(store, files=Failing(first=b"", second=b""))
     contents = [path.read_bytes() for path in store.root.rglob("*") if path.is_file() and path.name != ".lock"]
     assert contents == [b"abc"]
+
+
+def test_a_refusal_begins_with_what_was_being_read(tmp_path: Path):
+    store = ObjectStore(tmp_path / "store")
+    ref = write_artifact(store, kind="policy", files={"weights": b"abc"}, facts={}, owners=frozenset())
+    artifact = read_artifact(store, ref, name="trained_policies[CartPole-v1|a]")
+    (store.root / artifact.path("weights")).unlink()
+    with pytest.raises(ObjectNotFound, match=r"^trained_policies\[CartPole-v1\|a\], file 'weights': object 'objects/"):
+        artifact.read("weights")
+    with pytest.raises(ObjectNotFound, match=r"^policy artifact '[0-9a-f]{12}', file 'weights': object 'objects/"):
+        read_artifact(store, ref).read("weights")
+    (store.root / ref.manifest.path).write_bytes(b"{}")
+    with pytest.raises(CorruptObject, match=r"^trained_policies\[CartPole-v1\|a\]: object 'objects/.*is damaged"):
+        read_artifact(store, ref, name="trained_policies[CartPole-v1|a]")

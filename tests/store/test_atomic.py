@@ -4,7 +4,15 @@ from pathlib import Path
 import pytest
 
 from rl_assets.errors import StoreUnavailable
-from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers
+from rl_assets.store.atomic import (
+    has_writer,
+    is_lock,
+    is_staged,
+    make_folder,
+    refusals_explained,
+    staged_file,
+    sweep_leftovers,
+)
 
 
 def staged_names(folder: Path) -> list[str]:
@@ -43,9 +51,43 @@ def test_sweeping_a_folder_that_was_never_written_does_nothing(tmp_path: Path):
     assert not (tmp_path / "missing").exists()
 
 
+def test_a_writer_at_work_is_noticed_and_looking_creates_nothing(tmp_path: Path):
+    assert not has_writer(tmp_path / "incoming")
+    assert list(tmp_path.iterdir()) == []
+    with staged_file(tmp_path, b"abc"):
+        assert has_writer(tmp_path / "incoming")
+    assert not has_writer(tmp_path / "incoming")
+
+
+def test_staged_files_and_locks_are_told_apart_by_their_place():
+    assert is_staged("objects/public/incoming/0123")
+    assert not is_staged("objects/public/incoming/.lock")
+    assert not is_staged("objects/public/in/incoming")
+    assert is_lock("champions/CartPole-v1/incoming/.lock")
+    assert not is_lock("champions/CartPole-v1/.lock")
+
+
+def test_each_new_folder_is_made_to_survive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    synced: list[Path] = []
+    monkeypatch.setattr("rl_assets.store.atomic.sync_folder", synced.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [tmp_path, tmp_path / "a"]
+
+
 @pytest.mark.parametrize(
     ("number", "advice"),
-    [("ENOSPC", "free some space"), ("EROFS", "mount the disk writable"), ("EIO", "mounted and healthy")],
+    [
+        ("ENOSPC", "free some space"),
+        ("EROFS", "mount the disk writable"),
+        ("EIO", "mounted and healthy"),
+        ("EDQUOT", "raise the quota"),
+        ("EMFILE", "limit on open files"),
+        ("ENOLCK", "offers no locks"),
+        ("ESTALE", "mount it again"),
+        ("EISDIR", "a folder stands where a file is needed"),
+        ("EBUSY", "mounted and healthy"),
+    ],
 )
 def test_a_refusal_says_what_was_tried_why_it_failed_and_what_to_do(number: str, advice: str):
     code = getattr(__import__("errno"), number)

@@ -153,6 +153,20 @@ def test_a_removed_entry_is_noticed(store, history):
         history.entries()
 
 
+def test_an_inspection_keeps_whole_entries_and_names_each_of_the_others(store, history):
+    assert history.inspect() == ((), {})
+    for generation in (1, 2, 3, 4):
+        history.append(champion(generation), expected_generation=generation - 1)
+    assert [entry.generation for entry in history.inspect()[0]] == [1, 2, 3, 4]
+    (store.root / history.path(1)).write_bytes(b"{}")
+    (store.root / history.path(3)).unlink()
+    whole, flaws = history.inspect()
+    assert [entry.generation for entry in whole] == [2, 4]
+    assert list(flaws) == ["champions/CartPole-v1/000001.json", "champions/CartPole-v1/000003.json"]
+    assert "is damaged" in str(flaws[history.path(1)])
+    assert "champion entry 3 of 'CartPole-v1' is missing" in str(flaws[history.path(3)])
+
+
 def test_an_entry_copied_from_another_environment_is_noticed(store, history):
     other = ChampionHistory(store, "Pong-v5")
     other.append(champion(1, env="Pong-v5"), expected_generation=0)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_assets.errors import CorruptObject, ObjectNotFound, StoreUnavailable
-from rl_assets.store.objects import ObjectRef, ObjectStore, namespace_of
+from rl_assets.store.objects import ObjectRef, ObjectStore, StoredFile, namespace_of
 
 ALICE = "c-00000000aa"
 BOB = "c-00000000bb"
@@ -144,6 +144,77 @@ def test_a_reference_with_the_wrong_size_is_not_believed(store: ObjectStore):
     assert not store.exists(wrong)
     with pytest.raises(CorruptObject):
         store.get(wrong)
+
+
+def test_verifying_says_what_reading_says_and_needs_no_memory(store: ObjectStore, monkeypatch: pytest.MonkeyPatch):
+    ref = store.put(bytes(3_000_000), owners=PUBLIC)
+    monkeypatch.setattr(Path, "read_bytes", None)
+    store.verify(ref)
+    (store.root / ref.path).write_bytes(bytes(2_999_999) + b"x")
+    with pytest.raises(CorruptObject, match=r"is damaged: expected 3000000 bytes .* got 3000000 bytes"):
+        store.verify(ref)
+    (store.root / ref.path).unlink()
+    with pytest.raises(ObjectNotFound, match="is not in the store"):
+        store.verify(ref)
+
+
+def test_an_object_is_found_by_its_checksum_alone(store: ObjectStore):
+    store.put(b"other", owners=frozenset({ALICE}))
+    ref = store.put(b"abc", owners=frozenset({BOB}))
+    assert store.locate(ref.sha256) == ref
+    assert store.locate("0" * 64) is None
+
+
+def test_a_path_is_an_object_only_where_the_store_would_put_it():
+    ref = ObjectRef(namespace="public", sha256="ab" + "c" * 62, size_bytes=3)
+    assert ObjectRef.at(ref.path, size_bytes=3) == ref
+    for path in ("objects/public/ac/" + ref.sha256, "objects/nobody/ab/" + ref.sha256, ref.path + "x", "x/" + ref.path):
+        assert ObjectRef.at(path, size_bytes=3) is None
+
+
+def refuse_nothing(path: str, error: StoreUnavailable) -> None:
+    raise AssertionError(f"{path}: {error}")
+
+
+def test_all_files_are_listed_with_their_sizes_in_order(store: ObjectStore):
+    assert list(store.files("", on_refusal=refuse_nothing)) == []
+    refs = [store.put(data, owners=owners) for data in (b"a", b"bc") for owners in (PUBLIC, frozenset({ALICE}))]
+    files = [f for f in store.files("", on_refusal=refuse_nothing) if not f.path.endswith(".lock")]
+    assert [(f.path, f.size_bytes) for f in files] == sorted((ref.path, ref.size_bytes) for ref in refs)
+    assert all(isinstance(f, StoredFile) and abs(f.modified_at - time.time()) < 60 for f in files)
+    assert store.folders("objects") == (ALICE, "public")
+    assert store.folders("nowhere") == ()
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_listed(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+):
+    kept, lost = store.put(b"a", owners=PUBLIC), store.put(b"b", owners=frozenset({ALICE}))
+    scandir = os.scandir
+
+    def refuse_alice(path: Path):
+        if Path(path).name == ALICE:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("rl_assets.store.objects.os.scandir", refuse_alice)
+    told: list[tuple[str, str]] = []
+    paths = {f.path for f in store.files("objects", on_refusal=lambda path, error: told.append((path, str(error))))}
+    assert kept.path in paths
+    assert lost.path not in paths
+    ((path, words),) = told
+    assert path == f"objects/{ALICE}"
+    assert "Permission denied: let this user read and write there" in words
+
+
+def test_a_root_that_vanishes_is_not_made_anew(store: ObjectStore):
+    store.put(b"abc", owners=PUBLIC)
+    store.root.rename(store.root.with_name("unmounted"))
+    with pytest.raises(StoreUnavailable, match="vanished while it was in use: mount or move it back"):
+        store.put(b"abd", owners=PUBLIC)
+    assert not store.root.exists()
+    store.root.with_name("unmounted").rename(store.root)
+    assert store.get(store.put(b"abd", owners=PUBLIC)) == b"abd"
 
 
 def test_putting_the_bytes_again_repairs_a_damaged_object(store: ObjectStore):

@@ -7,7 +7,7 @@ from rl_assets.defs.partitions import split_cell
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import EventLog
-from rl_assets.resources.stages import answers, evaluations_by_env, ranks_all
+from rl_assets.resources.stages import answers, evaluations_by_env, newest_by_env, ranks_all
 
 BOARD = dg.AssetKey("eval_leaderboards")
 GATE = dg.AssetKey("gate_evaluations")
@@ -21,7 +21,8 @@ GATE = dg.AssetKey("gate_evaluations")
 def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Request the leaderboard and gates of every environment whose evaluations changed and have settled.
 
-    It compares what is ranked with what is evaluated, so it needs no memory of its own.
+    It compares what is ranked with what is evaluated, so it needs no memory of its own. A run that failed is requested
+    again when something that it read was logged again.
     """
     log = EventLog(context.instance)
     activity = Activity(context.instance, graph_of(context))
@@ -34,15 +35,17 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
     envs = [env for env in context.instance.get_dynamic_partitions("env") if env not in busy]
     evaluations = evaluations_by_env(read_demand(log), log.latest_versions("policy_evaluations"), envs)
+    evaluated = newest_by_env(log.latest_ids("policy_evaluations"))
+    promoted = log.latest_ids("promoted_models")
     requests = []
     for env, versions in evaluations.items():
         board, gate = boards.get(env), gates.get(env)
         if board is None or not ranks_all(board, versions):
-            requests.append(
-                _request(f"rank/{env}/{short_hash(versions)}/{board.event_id if board else 0}", env, [BOARD, GATE])
-            )
+            state = f"{short_hash(versions)}/{board.event_id if board else 0}/{evaluated[env]}"
+            requests.append(_request(f"rank/{env}/{state}", env, [BOARD, GATE]))
         elif not answers(gate, board):
-            requests.append(_request(f"gate/{env}/{board.event_id}", env, [GATE]))
+            state = f"{board.event_id}/{evaluated[env]}/{promoted.get(env, 0)}"
+            requests.append(_request(f"gate/{env}/{state}", env, [GATE]))
     return dg.SensorResult(run_requests=[new for new in requests if not activity.was_requested(new.tags[REQUEST_TAG])])
 
 

@@ -1,0 +1,138 @@
+"""What Dagster's records need of the store, over all events of all assets."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from rl_assets.errors import InvalidPartitionKey, StoreUnavailable
+from rl_assets.resources.event_log import ARTIFACT_KEY, Event, EventLog
+from rl_assets.store.artifacts import ArtifactRef
+from rl_assets.store.claims import Claim, Finding, Holder
+from rl_assets.store.history import ChampionHistory
+from rl_assets.store.objects import ObjectStore
+
+PROMOTED = "promoted_models"
+
+
+@dataclass(kw_only=True)
+class Records:
+    """One walk over the event log, in pages; what it needs to remember are names and references.
+
+    Args:
+        log: what Dagster remembers.
+        assets: in the order of the lifecycle, so that what is made first is named first.
+        on_event: is told of each event.
+    """
+
+    log: EventLog
+    assets: Sequence[str]
+    on_event: Callable[[], None] = lambda: None
+    count: int = 0
+    """Events that were looked at."""
+    promotions: dict[tuple[str, int], str] = field(default_factory=dict)
+    """Env key and generation -> data version of the promoted model, from the records of promotions."""
+
+    def claims(self) -> Iterator[Claim | Finding]:
+        """What each materialization needs, the newest event of a partition for those that name the same artifact."""
+        for asset in self.assets:
+            newest: dict[str, int] = {}
+            needs: dict[tuple[str, ArtifactRef], int] = {}
+            wrong: dict[str, tuple[int, str]] = {}
+            for event in self.log.history(asset):
+                self.count += 1
+                self.on_event()
+                newest[event.partition] = event.event_id
+                try:
+                    needs[event.partition, _reference(event)] = event.event_id
+                except (ValueError, TypeError) as error:
+                    wrong[event.partition] = (event.event_id, str(error))
+                if asset == PROMOTED and type(event.metadata.get("generation")) is int:
+                    self.promotions[event.partition, event.metadata["generation"]] = event.data_version
+            for (partition, reference), event_id in needs.items():
+                is_newest = newest[partition] == event_id
+                name = f"{asset}[{partition}]"
+                holder = Holder(
+                    name=name if is_newest else f"{name} (event {event_id}, superseded)",
+                    is_current=is_newest,
+                    remedy=f"materialize {asset} of '{partition}' again" if is_newest else "",
+                )
+                yield Claim(ref=reference.manifest, holder=holder, is_artifact=True)
+            for partition, (event_id, what) in wrong.items():
+                if newest[partition] == event_id:
+                    yield Finding(
+                        kind="wrong record",
+                        path="",
+                        what=f"{asset}[{partition}] (event {event_id}): {what}",
+                        needed_by=(f"{asset}[{partition}]",),
+                        is_current=True,
+                        to_do=f"materialize {asset} of '{partition}' again",
+                    )
+
+    def compare_champions(self, store: ObjectStore, *, started_at: float) -> Iterator[Finding]:
+        """Where histories of champions and records of promotions, once all are walked over, contradict each other.
+
+        Args:
+            store: where the histories are.
+            started_at: seconds since 1970, UTC, before the walk; later promotions are left alone.
+        """
+        for env in sorted({*store.folders("champions"), *(env for env, _ in self.promotions)}):
+            try:
+                history = ChampionHistory(store, env)
+                champions, flaws = history.inspect()
+            except (InvalidPartitionKey, StoreUnavailable):
+                continue  # no history of ours, or told by those who claim objects for it
+            kept = {champion.generation: champion for champion in champions}
+            for (place, generation), data_version in self.promotions.items():
+                path = history.path(generation)
+                if place != env or path in flaws:
+                    continue
+                if generation not in kept:
+                    yield Finding(
+                        kind="missing entry",
+                        path=path,
+                        what=f"promotion {generation} of '{env}' is recorded, and its entry in the history is gone",
+                        needed_by=(f"champions of '{env}'", f"{PROMOTED}[{env}]"),
+                        is_current=True,
+                        to_do="put the file back from a backup; until then nothing is promoted in "
+                        f"'{env}' and `rlctl champion {env}` names an earlier champion",
+                    )
+                elif kept[generation].data_version != data_version:
+                    yield Finding(
+                        kind="wrong record",
+                        path=path,
+                        what=f"the entry names promoted model {kept[generation].data_version}, and the record of the "
+                        f"promotion names {data_version}",
+                        needed_by=(f"champions of '{env}'", f"{PROMOTED}[{env}]"),
+                        is_current=True,
+                        to_do="restore Dagster's storage and the store from backups of the same time",
+                    )
+            if champions and not flaws:
+                reigning = champions[-1]
+                began_at = datetime.fromisoformat(reigning.promoted_at).timestamp()
+                if (env, reigning.generation) not in self.promotions and began_at < int(started_at):
+                    yield Finding(
+                        kind="unfinished promotion",
+                        path=history.path(reigning.generation),
+                        what=f"champion {reigning.generation} of '{env}' stands in the history, and no record of "
+                        "Dagster tells of its promotion: the run was killed in between, or the record was wiped",
+                        needed_by=(f"{PROMOTED}[{env}]",),
+                        is_current=True,
+                        to_do=f"materialize {PROMOTED} of '{env}' again",
+                    )
+
+
+def _reference(event: Event) -> ArtifactRef:
+    """The artifact that an event names.
+
+    Raises:
+        ValueError: it names none, or says something else than its data version does.
+    """
+    raw = event.metadata.get(ARTIFACT_KEY)
+    if raw is None:
+        raise ValueError("it names no artifact: it was logged by other means")
+    reference = ArtifactRef.from_json(raw)
+    if event.data_version != reference.data_version:
+        raise ValueError(
+            f"its data version is {event.data_version or '(none)'}, and its artifact's is {reference.data_version}"
+        )
+    return reference

@@ -1,0 +1,120 @@
+"""Who needs which object: the records outside the objects' folder that name one.
+
+An object that nobody claims is called unnamed by `rlctl doctor`. So whatever keeps a reference to an object has to
+claim it: entries in the store in `CLAIMANTS` below, Dagster's records in `resources/records.py`.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from rl_assets.errors import InvalidPartitionKey, StoreUnavailable
+from rl_assets.store.artifacts import ArtifactRef
+from rl_assets.store.history import ChampionHistory
+from rl_assets.store.objects import ObjectRef, ObjectStore
+
+FindingKind = Literal[
+    "damaged object",
+    "missing object",
+    "unreadable",
+    "damaged entry",
+    "missing entry",
+    "wrong record",
+    "unfinished promotion",
+    "missing store",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Someone who needs an object: a materialization, a champion, an entry."""
+
+    name: str
+    """Such as `trained_policies[CartPole-v1|…]`."""
+    is_current: bool
+    """Whether it stands now; otherwise it is a record of the past."""
+    remedy: str = ""
+    """How to make its objects again, in the imperative; empty where only a backup has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A holder's need of one object."""
+
+    ref: ObjectRef
+    holder: Holder
+    is_artifact: bool
+    """Whether the object is an artifact's manifest, so that the files that it names are needed too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be, and what to do about it."""
+
+    kind: FindingKind
+    path: str
+    """Below the store's root; empty where it is about the store as a whole."""
+    what: str
+    needed_by: tuple[str, ...]
+    """Partitions and champions that are hit."""
+    is_current: bool
+    """Whether something that stands now is hit; otherwise only a record of the past is incomplete."""
+    to_do: str
+
+
+Claimant = Callable[[ObjectStore], Iterator[Claim | Finding]]
+
+
+def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
+    """What the histories of champions need: each reign's policy and the model that was promoted from it."""
+    for env in store.folders("champions"):
+        try:
+            history = ChampionHistory(store, env)
+            champions, flaws = history.inspect()
+        except InvalidPartitionKey:
+            continue
+        except StoreUnavailable as error:
+            yield Finding(
+                kind="unreadable",
+                path=f"champions/{env}",
+                what=str(error),
+                needed_by=(f"champions of '{env}'",),
+                is_current=True,
+                to_do="make the folder readable, then run `rlctl doctor` again",
+            )
+            continue
+        for path, error in flaws.items():
+            yield Finding(
+                kind="damaged entry" if store.has_file(path) else "missing entry",
+                path=path,
+                what=str(error),
+                needed_by=(f"champions of '{env}'",),
+                is_current=True,
+                to_do=f"put the file back from a backup; until then nothing is promoted in '{env}'",
+            )
+        for champion in champions:
+            reigns = champion is champions[-1]
+            name = f"champion {champion.generation} of '{env}'"
+            remedy = f"materialize promoted_models of '{env}' again" if reigns and not flaws else ""
+            yield Claim(
+                ref=ArtifactRef.from_json(champion.policy).manifest,
+                holder=Holder(name=f"{name} (its policy)", is_current=reigns),
+                is_artifact=True,
+            )
+            model = store.locate(champion.data_version)
+            if model is not None:
+                holder = Holder(name=name, is_current=reigns, remedy=remedy)
+                yield Claim(ref=model, holder=holder, is_artifact=True)
+            else:
+                yield Finding(
+                    kind="missing object",
+                    path=history.path(champion.generation),
+                    what=f"the promoted model {champion.data_version} that this entry names is not in the store",
+                    needed_by=(name,),
+                    is_current=reigns,
+                    to_do=f"put the object back from a backup{', or ' + remedy if remedy else ''}",
+                )
+
+
+CLAIMANTS: tuple[Claimant, ...] = (champion_claims,)
+"""All that claim objects from within the store. Whoever adds a kind of entry that names objects adds its function."""

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from rl_assets.store.artifacts import ArtifactRef, write_artifact
+from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims
+from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.objects import ObjectStore
+
+ENV = "CartPole-v1"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore(tmp_path / "store")
+
+
+def promote(store: ObjectStore, generation: int, env: str = ENV) -> tuple[ArtifactRef, ArtifactRef]:
+    """Add a champion; returns its policy and its promoted model."""
+    policy = write_artifact(store, kind="policy", files={}, facts={"n": generation}, owners=frozenset({"c-00000000aa"}))
+    model = write_artifact(store, kind="model", files={}, facts={"n": generation}, owners=frozenset({"c-00000000aa"}))
+    champion = Champion(
+        env=env, hparam="h", member_seed=0, policy=policy.to_json(), data_version=model.data_version,
+        verdict={"id": "v"}, promoted_at="2026-01-02T03:04:05+00:00", actor="a", reason="r", generation=generation,
+    )  # fmt: skip
+    ChampionHistory(store, env).append(champion, expected_generation=generation - 1)
+    return policy, model
+
+
+def claims(store: ObjectStore) -> dict[str, Claim]:
+    """Path of the object -> claim; there must be no finding."""
+    found = list(champion_claims(store))
+    assert all(isinstance(claim, Claim) for claim in found)
+    return {claim.ref.path: claim for claim in found if isinstance(claim, Claim)}
+
+
+def findings(store: ObjectStore) -> list[Finding]:
+    return [finding for finding in champion_claims(store) if isinstance(finding, Finding)]
+
+
+def test_champions_are_among_the_claimants():
+    assert champion_claims in CLAIMANTS
+
+
+def test_without_champions_nothing_is_needed(store: ObjectStore):
+    assert claims(store) == {}
+
+
+def test_each_reign_needs_its_policy_and_its_model_and_the_last_one_stands(store: ObjectStore):
+    old, new = promote(store, 1), promote(store, 2)
+    found = claims(store)
+    assert set(found) == {ref.manifest.path for ref in (*old, *new)}
+    assert all(claim.is_artifact for claim in found.values())
+    assert [found[ref.manifest.path].holder.is_current for ref in (*old, *new)] == [False, False, True, True]
+    assert found[new[1].manifest.path].holder.remedy == f"materialize promoted_models of '{ENV}' again"
+    assert found[old[1].manifest.path].holder.remedy == ""
+
+
+def test_a_lost_model_is_told_with_the_entry_that_names_it(store: ObjectStore):
+    _, model = promote(store, 1)
+    (store.root / model.manifest.path).unlink()
+    (finding,) = findings(store)
+    assert (finding.kind, finding.path, finding.is_current) == ("missing object", f"champions/{ENV}/000001.json", True)
+    assert model.data_version in finding.what
+    assert finding.to_do.endswith(f"materialize promoted_models of '{ENV}' again")
+
+
+def test_damaged_and_missing_entries_are_told_apart_and_the_others_still_claim(store: ObjectStore):
+    for generation in (1, 2, 3):
+        _, model = promote(store, generation)
+    (store.root / "champions" / ENV / "000001.json").write_bytes(b"{")
+    (store.root / "champions" / ENV / "000002.json").unlink()
+    assert [(finding.kind, finding.path) for finding in findings(store)] == [
+        ("damaged entry", f"champions/{ENV}/000001.json"),
+        ("missing entry", f"champions/{ENV}/000002.json"),
+    ]
+    assert all("put the file back from a backup" in finding.to_do for finding in findings(store))
+    assert model.manifest.path in {claim.ref.path for claim in champion_claims(store) if isinstance(claim, Claim)}
+
+
+def test_a_history_that_cannot_be_read_leaves_the_others_alone(store: ObjectStore, monkeypatch: pytest.MonkeyPatch):
+    promote(store, 1)
+    promote(store, 1, env="Pong-v5")
+    entry = store.root / "champions" / ENV / "000001.json"
+    entry.unlink()
+    entry.mkdir()
+    (finding,) = findings(store)
+    assert (finding.kind, finding.path) == ("unreadable", f"champions/{ENV}")
+    assert "a folder stands where a file is needed" in finding.what
+    assert len([claim for claim in champion_claims(store) if isinstance(claim, Claim)]) == 2
+
+
+def test_a_folder_that_is_no_environment_is_passed_over(store: ObjectStore):
+    (store.root / "champions" / "not an env").mkdir(parents=True)
+    assert claims(store) == {}
