@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from rl_assets.errors import InvalidPartitionKey, StoreUnavailable
+from rl_assets.errors import InvalidPartitionKey, StoreError, StoreUnavailable
 from rl_assets.store.artifacts import ArtifactRef
+from rl_assets.store.checkpoints import FOLDER as CHECKPOINTS_FOLDER
+from rl_assets.store.checkpoints import list_checkpoints, read_checkpoint
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
 
@@ -19,6 +21,7 @@ FindingKind = Literal[
     "unreadable",
     "damaged entry",
     "missing entry",
+    "damaged checkpoint",
     "wrong record",
     "unfinished promotion",
     "missing store",
@@ -116,5 +119,25 @@ def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
                 )
 
 
-CLAIMANTS: tuple[Claimant, ...] = (champion_claims,)
+def checkpoint_flaws(store: ObjectStore) -> Iterator[Claim | Finding]:
+    """Checkpoints of trainings under way that cannot be used; they are files of their own and need no object."""
+    for namespace in store.folders(CHECKPOINTS_FOLDER):
+        for training in store.folders(f"{CHECKPOINTS_FOLDER}/{namespace}"):
+            place = f"{CHECKPOINTS_FOLDER}/{namespace}/{training}"
+            for file in list_checkpoints(store.root / place):
+                try:
+                    read_checkpoint(file)
+                except StoreError as error:
+                    yield Finding(
+                        kind="unreadable" if isinstance(error, StoreUnavailable) else "damaged checkpoint",
+                        path=f"{place}/{file.path.name}",
+                        what=str(error),
+                        needed_by=(f"an interrupted training of '{namespace}', after update {file.update}",),
+                        is_current=True,
+                        to_do="delete the file; launched again, the training goes on from an older checkpoint or from "
+                        "the beginning, to the same result",
+                    )
+
+
+CLAIMANTS: tuple[Claimant, ...] = (champion_claims, checkpoint_flaws)
 """All that claim objects from within the store. Whoever adds a kind of entry that names objects adds its function."""

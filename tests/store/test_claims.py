@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from rl_assets.store.artifacts import ArtifactRef, write_artifact
-from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims
+from rl_assets.store.checkpoints import TrainingCheckpoints
+from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims, checkpoint_flaws
 from rl_assets.store.history import Champion, ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from tests.store.test_checkpoints import make_checkpoint
 
 ENV = "CartPole-v1"
 
@@ -38,8 +40,9 @@ def findings(store: ObjectStore) -> list[Finding]:
     return [finding for finding in champion_claims(store) if isinstance(finding, Finding)]
 
 
-def test_champions_are_among_the_claimants():
+def test_champions_and_checkpoints_are_among_the_claimants():
     assert champion_claims in CLAIMANTS
+    assert checkpoint_flaws in CLAIMANTS
 
 
 def test_without_champions_nothing_is_needed(store: ObjectStore):
@@ -93,3 +96,17 @@ def test_a_history_that_cannot_be_read_leaves_the_others_alone(store: ObjectStor
 def test_a_folder_that_is_no_environment_is_passed_over(store: ObjectStore):
     (store.root / "champions" / "not an env").mkdir(parents=True)
     assert claims(store) == {}
+
+
+def test_a_damaged_checkpoint_is_told_and_whole_ones_are_not(store: ObjectStore):
+    checkpoints = TrainingCheckpoints(store, training="ab" * 16, owners=frozenset({"c-00000000aa"}))
+    checkpoints.save(make_checkpoint(4))
+    assert list(checkpoint_flaws(store)) == []
+    checkpoints.save(make_checkpoint(8))
+    path = checkpoints.files()[-1].path
+    path.write_bytes(path.read_bytes()[:-1])
+    (flaw,) = checkpoint_flaws(store)
+    assert isinstance(flaw, Finding)
+    assert (flaw.kind, store.root / flaw.path) == ("damaged checkpoint", path)
+    assert flaw.needed_by == ("an interrupted training of 'c-00000000aa', after update 8",)
+    assert "delete the file" in flaw.to_do
