@@ -80,6 +80,15 @@ def run_sweep(
         f"sweep '{event.partition}' asks for {count_of(event.metadata['num_partitions'], 'partition')}, "
         f"{count_of(event.metadata['num_members'], 'training')}"
     )
+    see_through(installation, event, tell)
+    return sweep_outcome(installation, event)
+
+
+def see_through(installation: Installation, event: Event, tell: Callable[[str], None]) -> None:
+    """Wait until everything that a materialization of a sweep leads to has been decided, or nobody can go on.
+
+    Where a daemon runs it does the work; else this process lets the same sensors act.
+    """
     awaited: str | None = None
     while not _is_settled(installation, event):
         told, awaited = awaited, awaited_worker(installation)
@@ -98,11 +107,10 @@ def run_sweep(
             for run in unfinished_runs(installation.instance):
                 state = run.status.value.lower()
                 tell(
-                    f"run {run.run_id[:8]} is {state} and nothing works on it: terminate it in the UI of `dagster dev` "
-                    "and launch again"
+                    f"run {run.run_id[:8]} is {state} and nothing works on it: end it with "
+                    f"`rlctl stop {run.run_id[:8]}` and launch again"
                 )
             break
-    return sweep_outcome(installation, event)
 
 
 def launch_sweep(installation: Installation, config: SweepConfig, *, source: str | None = None) -> Event:

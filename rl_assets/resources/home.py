@@ -36,6 +36,11 @@ class Home:
         return self.state / "progress"
 
     @property
+    def claims_folder(self) -> Path:
+        """Which partitions are being trained; holds one empty file."""
+        return self.state / "claims"
+
+    @property
     def pages_folder(self) -> Path:
         """Rendered HTML pages, always re-creatable from the store."""
         return self.state / "pages"

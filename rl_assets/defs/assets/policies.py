@@ -12,15 +12,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
+from rl_assets.defs.assets.cell_claims import CELLS_TAG, CellClaims
 from rl_assets.defs.assets.policy_metadata import describe_evaluation, describe_plan, describe_training
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
-from rl_assets.errors import LineageError, RlAssetsError, StoreError, TrainingError
+from rl_assets.errors import LineageError, PartitionInUse, RlAssetsError, StoreError, TrainingError
 from rl_assets.resources.cells import CellEvaluation, CellTraining
 from rl_assets.resources.configured import InputsResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Publication
+from rl_assets.resources.run_watch import RunWatch, end_if_unwanted, runs_of_this_work
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
@@ -28,11 +31,11 @@ from rl_assets.rl.plan import TrainingPlan, plan_training
 from rl_assets.rl.training import train
 from rl_assets.rl.trials import selection_episodes
 
-CELLS_TAG = "rl/cells"
-"""Run tag with the exact cells asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
-
 TRAINING_POOL = "training"
 """Limited in `dagster.yaml`: a laptop trains one run at a time, which already uses every core."""
+
+RETRIES = dg.RetryPolicy(max_retries=2, delay=2)
+"""For a step process that dies; what is refused or fails in our own words is not tried again."""
 
 LOG_EVERY_S = 10.0
 
@@ -45,6 +48,9 @@ class PoliciesConfig(dg.Config):
 
     retrain: bool = False
     """Train and evaluate again what is complete already."""
+
+    allow_inexact: bool = False
+    """Resume also where other software or another processor would give other bits; recorded."""
 
 
 @dg.multi_asset(
@@ -82,6 +88,7 @@ class PoliciesConfig(dg.Config):
     can_subset=True,
     partitions_def=CELLS,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    retry_policy=RETRIES,
     pool=TRAINING_POOL,
 )
 def policies(
@@ -98,6 +105,9 @@ def policies(
             if EVALUATED in context.selected_asset_keys:
                 env_run.evaluate(cells)
             failures |= env_run.failures
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
+        end_if_unwanted(context.instance, context.run, interrupt)
+        raise
     finally:
         training.board().clear(context.run.run_id)
     if failures:
@@ -146,6 +156,8 @@ class _EnvRun:
     ) -> None:
         self.failures: dict[str, str] = {}
         self._context = context
+        self._watch = RunWatch(context.instance, context.run.run_id)
+        self._same_work = runs_of_this_work(context.instance, context.run)
         self._config = config
         self._inputs = inputs
         self._training = training
@@ -156,18 +168,21 @@ class _EnvRun:
     def train(self, cells: Mapping[str, Event]) -> None:
         """Train the missing members of all cells as one population and log each cell as it finishes."""
         with ExitStack() as scopes:
+            claims = CellClaims(scopes.enter_context(self._training.claims().open()), self._context)
             started: dict[str, CellTraining] = {}
             for hparam, sweep in cells.items():
                 key = cell_key(self._env, hparam)
                 try:
+                    claims.take(key)
                     scope = scopes.enter_context(self._inputs.for_output("trained_policies", key))
+                    is_retrained = self._config.retrain and not self._is_done(TRAINED, key)
                     started[hparam] = CellTraining(
-                        scope, env_key=self._env, hparam=hparam, sweep=sweep, is_retrained=self._config.retrain
+                        scope, env_key=self._env, hparam=hparam, sweep=sweep, is_retrained=is_retrained
                     )
-                except (StoreError, LineageError) as error:
+                except (StoreError, LineageError, PartitionInUse) as error:
                     self._fail(key, error)
             for cell in started.values():
-                if not cell.missing:
+                if not cell.missing and not self._is_done(TRAINED, cell_key(self._env, cell.hparam)):
                     self._context.log_event(cell.republish().as_event(CELLS))
             waiting = {hparam: cell for hparam, cell in started.items() if cell.missing}
             if waiting:
@@ -216,9 +231,14 @@ class _EnvRun:
             key = cell_key(self._env, hparam)
             if key in self.failures:
                 continue
+            self._watch.look()
+            is_done = self._is_done(EVALUATED, key)
             try:
                 with self._inputs.for_output("policy_evaluations", key) as scope:
-                    cell = CellEvaluation(scope, env_key=self._env, sweep=sweep, is_repeated=self._config.retrain)
+                    is_repeated = self._config.retrain and not is_done
+                    cell = CellEvaluation(scope, env_key=self._env, sweep=sweep, is_repeated=is_repeated)
+                    if cell.is_complete and is_done:
+                        continue
                     publication = cell.republish() if cell.is_complete else self._evaluate(hparam, cell)
                 self._context.log_event(publication.as_event(CELLS))
             except RlAssetsError as error:
@@ -235,7 +255,15 @@ class _EnvRun:
             episodes |= dict(zip(missing, records, strict=True))
         return cell.publish(episodes, describe_evaluation(episodes))
 
+    def _is_done(self, asset: dg.AssetKey, key: str) -> bool:
+        """Whether this run, or one that it retries or resumes, materialized a partition last."""
+        if self._context.retry_number == 0 and len(self._same_work) == 1:
+            return False
+        latest = self._inputs.log.latest(asset.to_user_string(), key)
+        return latest is not None and latest.run_id in self._same_work
+
     def _show(self, now: Progress, plan: TrainingPlan) -> None:
+        self._watch.look()
         self._training.board().write(
             self._context.run.run_id,
             f"{self._env}: {len(plan.members)} members",
