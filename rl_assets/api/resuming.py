@@ -22,7 +22,7 @@ from rl_assets.api.outcome import SweepOutcome, sweep_outcome
 from rl_assets.api.runs import assets_of, describe_run, find_run
 from rl_assets.api.sweeps import POLL_EVERY_S, see_through
 from rl_assets.errors import RunRefused
-from rl_assets.resources.activity import ASSETS_TAG
+from rl_assets.resources.activity import ASSETS_TAG, awaiting_retry
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.run_watch import DRIVER_TAG
 
@@ -115,9 +115,8 @@ def _check_resumable(installation: Installation, run: dg.DagsterRun, *, allow_in
         )
     successor = _successor_at_work(installation, run)
     if successor is not None:
-        raise RunRefused(
-            f"{name} is being done again by run {successor.run_id[:8]}: wait for that one, or stop it first"
-        )
+        who = "by itself" if successor.run_id == run.run_id else f"by run {successor.run_id[:8]}"
+        raise RunRefused(f"{name} is done again {who} already: wait for that, or stop it first")
     if not assets_of(run):
         raise RunRefused(f"{name} does not say which assets it made: launch them again in the UI")
     if allow_inexact and "trained_policies" not in assets_of(run):
@@ -125,10 +124,10 @@ def _check_resumable(installation: Installation, run: dg.DagsterRun, *, allow_in
 
 
 def _successor_at_work(installation: Installation, run: dg.DagsterRun) -> dg.DagsterRun | None:
-    """An unfinished run that retries or resumes the same work."""
+    """An unfinished run that retries or resumes the same work, or a failed one of it that is about to be retried."""
     root = run.tags.get(ROOT_RUN_ID_TAG, run.run_id)
-    unfinished = unfinished_runs(installation.instance)
-    return next((other for other in unfinished if other.tags.get(ROOT_RUN_ID_TAG) == root), None)
+    waiting = [*unfinished_runs(installation.instance), *awaiting_retry(installation.instance)]
+    return next((other for other in waiting if other.tags.get(ROOT_RUN_ID_TAG, other.run_id) == root), None)
 
 
 def _work_of(parent: dg.DagsterRun, *, allow_inexact: bool) -> dict[str, Any]:

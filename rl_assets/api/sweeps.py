@@ -15,7 +15,7 @@ from rl_assets.defs.partitions import SWEEPS, add_keys, cell_key
 from rl_assets.defs.sensors.sweep_configured import training_request
 from rl_assets.errors import InvalidConfig, TrainingError
 from rl_assets.reports.numbers import count_of
-from rl_assets.resources.activity import REQUEST_TAG
+from rl_assets.resources.activity import REQUEST_TAG, awaiting_retry
 from rl_assets.resources.admission import admit_sweep
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event
@@ -156,7 +156,7 @@ def _is_settled(installation: Installation, sweep_event: Event) -> bool:
 def _has_failed(installation: Installation, sweep_event: Event, env: str) -> bool:
     """Whether the training run of an environment ended and left nothing to rank."""
     runs = installation.instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: training_request(sweep_event, env)}))
-    if not runs or not all(run.is_finished for run in runs):
+    if not runs or not all(run.is_finished for run in runs) or awaiting_retry(installation.instance):
         return False
     evaluated = installation.log.latest_ids("policy_evaluations")
     return not any(cell_key(env, hparam) in evaluated for hparam in hparams_of(sweep_event, env))

@@ -175,6 +175,40 @@ def test_a_run_whose_process_was_killed_is_marked_failed_and_blocks_nobody(insta
     assert bury_dead_runs(installation.instance) == 0
 
 
+def test_a_ranking_whose_process_was_killed_is_asked_for_again_by_the_next_launch(installation: Installation) -> None:
+    launch_sweep(installation, tiny_sweep())
+    carry_out(installation, "sweep_configured")
+    (request,) = tick(installation, "evaluations_settled").run_requests
+    gone = {"rl/driver": f"{socket.gethostname()}:999999999", "rl/assets": "eval_leaderboards,gate_evaluations"}
+    job = installation.definitions.resolve_implicit_global_asset_job_def()
+    installation.instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey("eval_leaderboards")}),
+        tags={**request.tags, **gone},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert bury_dead_runs(installation.instance) == 1
+    assert tick(installation, "evaluations_settled").run_requests == [], "not in a loop"
+    assert api.run_sweep(installation, tiny_sweep()).is_complete
+
+
+def test_an_env_whose_run_a_daemon_is_about_to_retry_is_left_alone(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rl_assets.resources import activity
+
+    launch_sweep(installation, tiny_sweep())
+    carry_out(installation, "sweep_configured")
+    assert len(tick(installation, "evaluations_settled").run_requests) == 1
+    job = installation.definitions.resolve_implicit_global_asset_job_def()
+    run = installation.instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey("trained_policies")}),
+        tags={"dagster/partition": cells_of(installation)[0], "rl/assets": "trained_policies"},
+    )
+    monkeypatch.setattr(activity, "awaiting_retry", lambda instance: [run])
+    installation.instance.report_run_failed(run)
+    assert tick(installation, "evaluations_settled").run_requests == []
+
+
 def test_new_sweep_files_become_partitions_and_a_wrong_one_is_left_alone(
     installation: Installation, tmp_path: Any
 ) -> None:

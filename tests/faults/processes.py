@@ -12,10 +12,12 @@ from typing import Any
 
 import dagster as dg
 
+from rl_assets.resources.inputs import REUSED_KEY
 from tests.conftest import PROJECT
 from tests.defs.tiny_sweeps import tiny_sweep
 
-WAIT_S = 90.0
+RLCTL = "from rl_assets.cli.app import main; main()"
+WAIT_S = 180.0
 SETTINGS = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 
 
@@ -36,10 +38,10 @@ class Place:
             "PYTHONPATH": str(PROJECT),
         }
 
-    def start(self, *words: object) -> subprocess.Popen[str]:
-        """Start `rlctl` with these words."""
+    def start(self, *words: object, program: str = RLCTL) -> subprocess.Popen[str]:
+        """Start `rlctl`, or another program, with these words."""
         return subprocess.Popen(
-            [sys.executable, "-c", "from rl_assets.cli.app import main; main()", *map(str, words)],
+            [sys.executable, "-c", program, *map(str, words)],
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -47,9 +49,9 @@ class Place:
             text=True,
         )
 
-    def run(self, *words: object) -> tuple[int, str, str]:
-        """Run `rlctl` to its end: exit code, standard output and standard error."""
-        process = self.start(*words)
+    def run(self, *words: object, program: str = RLCTL) -> tuple[int, str, str]:
+        """Run `rlctl`, or another program, to its end: exit code, standard output and standard error."""
+        process = self.start(*words, program=program)
         out, err = process.communicate(timeout=WAIT_S)
         return process.returncode, out, err
 
@@ -63,11 +65,15 @@ class Place:
             runs = instance.get_runs(limit=20)
         return next((run for run in runs if "trained_policies" in run.tags.get("rl/assets", "")), None)
 
-    def materialized(self, asset: str) -> list[tuple[str, str]]:
-        """Partition and run of every materialization, oldest first."""
+    def made(self, asset: str) -> list[tuple[str, str]]:
+        """Partition and run of everything that was made and not only logged again, oldest first."""
         with self.instance() as instance:
             page = instance.fetch_materializations(dg.AssetKey(asset), limit=1_000, ascending=True)
-        return [(str(record.partition_key), record.run_id) for record in page.records]
+        return [
+            (str(record.partition_key), record.run_id)
+            for record in page.records
+            if record.asset_materialization is not None and REUSED_KEY not in record.asset_materialization.metadata
+        ]
 
     def progress_files(self) -> list[str]:
         """Who is on the progress board."""

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from rl_assets.config.keys import short_hash
-from rl_assets.defs.partitions import split_cell
+from rl_assets.defs.partitions import cell_key, split_cell
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import EventLog
@@ -21,7 +21,8 @@ GATE = dg.AssetKey("gate_evaluations")
 def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Request the leaderboard and gates of every environment whose evaluations changed and have settled.
 
-    It compares what is ranked with what is evaluated, so it needs no memory of its own.
+    It compares what is ranked with what is evaluated, so it needs no memory of its own. What was asked for and did not
+    come, as its process was killed, is asked for again when the evaluations are logged anew, as each launch does.
     """
     log = EventLog(context.instance)
     activity = Activity(context.instance, graph_of(context))
@@ -34,15 +35,19 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
     envs = [env for env in context.instance.get_dynamic_partitions("env") if env not in busy]
     evaluations = evaluations_by_env(read_demand(log), log.latest_versions("policy_evaluations"), envs)
+    ids = log.latest_ids("policy_evaluations")
     requests = []
     for env, versions in evaluations.items():
         board, gate = boards.get(env), gates.get(env)
+        newest = max(ids[cell_key(env, hparam)] for hparam in versions)
         if board is None or not ranks_all(board, versions):
             requests.append(
-                _request(f"rank/{env}/{short_hash(versions)}/{board.event_id if board else 0}", env, [BOARD, GATE])
+                _request(
+                    f"rank/{env}/{short_hash(versions)}/{board.event_id if board else 0}/{newest}", env, [BOARD, GATE]
+                )
             )
         elif not answers(gate, board):
-            requests.append(_request(f"gate/{env}/{board.event_id}", env, [GATE]))
+            requests.append(_request(f"gate/{env}/{board.event_id}/{newest}", env, [GATE]))
     return dg.SensorResult(run_requests=[new for new in requests if not activity.was_requested(new.tags[REQUEST_TAG])])
 
 
