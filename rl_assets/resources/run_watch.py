@@ -6,6 +6,7 @@ from collections.abc import Callable
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.storage.tags import ROOT_RUN_ID_TAG
+from sqlalchemy.exc import OperationalError
 
 DRIVER_TAG = "rl/driver"
 """Run tag `host:pid` of the program that executes a run without a launcher."""
@@ -37,7 +38,10 @@ class RunWatch:
         if self._clock() - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = self._clock()
-        run = self._instance.get_run_by_id(self._run_id)
+        try:
+            run = self._instance.get_run_by_id(self._run_id)
+        except OperationalError:
+            return  # a storage that is busy or restarts says nothing about the run
         if run is None or run.status not in _AT_WORK:
             state = "deleted" if run is None else run.status.value.lower()
             raise DagsterExecutionInterruptedError(f"run {self._run_id} is {state}: its work ends here")

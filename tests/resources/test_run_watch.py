@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 from dagster._core.errors import DagsterExecutionInterruptedError
+from sqlalchemy.exc import OperationalError
 
 from rl_assets.resources.run_watch import (
     DRIVER_TAG,
@@ -51,6 +52,21 @@ def test_a_run_that_is_not_wanted_any_more_is_interrupted_at_the_next_look(insta
     clock.now += LOOK_EVERY_S
     with pytest.raises(DagsterExecutionInterruptedError, match=f"{run.run_id} is {ending}"):
         watch.look()
+
+
+def test_a_storage_that_does_not_answer_ends_no_training(instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, clock = add_run(instance), Clock()
+    watch = RunWatch(instance, run.run_id, clock=clock)
+    asked = []
+
+    def refuse(run_id: str) -> None:
+        asked.append(run_id)
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(instance, "get_run_by_id", refuse)
+    clock.now += LOOK_EVERY_S
+    watch.look()
+    assert asked == [run.run_id]
 
 
 def test_a_program_that_is_interrupted_cancels_the_run_that_it_executes(instance) -> None:
