@@ -37,7 +37,7 @@ def enqueue(
     """
     instance = installation.instance
     target = WorkspaceFileTarget(paths=[str(installation.home.root / "workspace.yaml")])
-    with WorkspaceProcessContext(instance, target) as process:
+    with WorkspaceProcessContext(instance, target, code_server_log_level="warning") as process:
         workspace = process.create_request_context()
         location = workspace.get_code_location(workspace.code_location_names[0])
         (repository,) = location.get_repositories().values()
