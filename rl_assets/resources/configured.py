@@ -14,7 +14,7 @@ from rl_assets.resources.home import Home
 from rl_assets.resources.inputs import Inputs, OutputScope
 from rl_assets.resources.progress import ProgressBoard
 from rl_assets.resources.sweep_library import SweepLibrary
-from rl_assets.store.claims import ClaimBook
+from rl_assets.store.locks import ClaimBook
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
 

@@ -12,7 +12,7 @@ from rl_assets.defs.assets import cell_claims
 from rl_assets.defs.assets.cell_claims import CELLS_TAG, CellClaims, cells_of
 from rl_assets.defs.partitions import ENVS, HPARAMS, add_keys
 from rl_assets.errors import PartitionInUse
-from rl_assets.store.claims import ClaimBook
+from rl_assets.store.locks import ClaimBook
 
 KEY = "CartPole-v1|ppo-a"
 NAME = f"trained_policies[{KEY}]"

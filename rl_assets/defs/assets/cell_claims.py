@@ -14,7 +14,7 @@ from dagster._core.storage.tags import (
 from rl_assets.defs.partitions import CELLS, cell_key
 from rl_assets.errors import PartitionInUse
 from rl_assets.resources.run_watch import DRIVER_TAG
-from rl_assets.store.claims import Claims
+from rl_assets.store.locks import Claims
 
 CELLS_TAG = "rl/cells"
 """Run tag with the exact cells asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from rl_assets.errors import StoreUnavailable
-from rl_assets.store.claims import CLAIMS_FILE, ClaimBook, place_of
+from rl_assets.store.locks import CLAIMS_FILE, ClaimBook, place_of
 
 HOLD = """
 import subprocess, sys
 from pathlib import Path
-from rl_assets.store.claims import ClaimBook
+from rl_assets.store.locks import ClaimBook
 
 folder, names = Path(sys.argv[1]), sys.argv[2].split(",")
 sys.stdin.readline()
