@@ -8,7 +8,9 @@ RlAssetsError
 │   ├── UnsupportedEnvironment  the environment exists, this version cannot train in it
 │   ├── InvalidDataset          a dataset without an owner, or files that are not what they claim
 │   ├── UnknownClient           no client of that name is registered
-│   └── UnknownPartition        nothing has that name
+│   ├── UnknownPartition        nothing has that name
+│   ├── UnknownRun              no run, or more than one, has that id
+│   └── RunRefused              the run is not in a state, or not in a place, in which this can be done to it
 ├── TrainingError
 │   ├── GuardrailTripped        one member was stopped early; docs/runbooks/guardrails.md says what to do
 │   │   ├── MemberDiverged      its numbers stopped being finite
@@ -25,7 +27,10 @@ RlAssetsError
 │   ├── NotEnoughMemory         one member's rollout and network do not fit into this machine
 │   ├── EnvironmentFault        an environment pool or its worker died or misbehaved
 │   ├── CheckpointLost          a checkpoint vanished between planning and training
-│   └── InexactResume           going on here would give other bits than going on where it began
+│   ├── InexactResume           going on here would give other bits than going on where it began
+│   └── PartitionInUse          another run trains the same partition right now
+├── ControlError
+│   └── RunDidNotStop           a run was asked to stop and is still there
 ├── StoreError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
@@ -77,6 +82,14 @@ class UnknownClient(BadInput):
 
 class UnknownPartition(BadInput):
     """No materialized partition, leaderboard or champion has that name."""
+
+
+class UnknownRun(BadInput):
+    """No run has that id, or several ids begin with it."""
+
+
+class RunRefused(BadInput):
+    """A run cannot be stopped or resumed: it has ended, still goes on, or belongs to another machine."""
 
 
 class TrainingError(RlAssetsError):
@@ -248,6 +261,28 @@ class CheckpointLost(TrainingError):
 
 class InexactResume(TrainingError):
     """A training was interrupted under another numerics fingerprint, so that going on here would give other bits."""
+
+
+class PartitionInUse(TrainingError):
+    """Another run trains the same partition, and two would do the same work twice."""
+
+    def __init__(self, partition: str, holder: str) -> None:
+        super().__init__(partition, holder)
+        self.partition, self.holder = partition, holder
+
+    def __str__(self) -> str:
+        return (
+            f"partition '{self.partition}' is being trained by {self.holder}: wait until that ends, or stop it with "
+            "`rlctl stop`, then launch or resume this again; what is done by then is kept"
+        )
+
+
+class ControlError(RlAssetsError):
+    """A command to a run was not followed."""
+
+
+class RunDidNotStop(ControlError):
+    """A run was asked to stop and had not ended in time."""
 
 
 class StoreError(RlAssetsError):

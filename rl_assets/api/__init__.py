@@ -12,11 +12,16 @@ from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
+from rl_assets.api.resuming import ResumeOutcome, resume
+from rl_assets.api.runs import RunningRun, running_runs
 from rl_assets.api.serving import audit_champion, load_champions
+from rl_assets.api.stopping import stop
 from rl_assets.api.sweeps import run_sweep, sweep
 
 __all__ = [
     "Installation",
+    "ResumeOutcome",
+    "RunningRun",
     "SweepOutcome",
     "add_dataset",
     "audit_champion",
@@ -29,7 +34,10 @@ __all__ = [
     "list_datasets",
     "load_champions",
     "open_installation",
+    "resume",
     "run_sweep",
+    "running_runs",
+    "stop",
     "sweep",
     "trace_champion",
 ]

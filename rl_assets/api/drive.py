@@ -13,9 +13,8 @@ from rl_assets import errors
 from rl_assets.api.installation import Installation
 from rl_assets.resources.activity import ASSETS_TAG, UNFINISHED
 from rl_assets.resources.progress import STALE_AFTER_S
-
-DRIVER_TAG = "rl/driver"
-"""Run tag `host:pid` of the process that executes a run without a daemon."""
+from rl_assets.resources.run_watch import DRIVER_TAG
+from rl_assets.resources.run_worker import why_worker_is_lost
 
 DAEMON_SILENT_AFTER_S = 75.0
 """The sensor daemon gives a sign of life every 30 seconds."""
@@ -28,6 +27,7 @@ SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_sett
 
 _OUR_ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(kind, type))
 
+_BEGUN = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -99,7 +99,7 @@ def execute(
     """Materialize assets in this process; the run stands in the UI like any other.
 
     Raises:
-        KeyboardInterrupt: the run was interrupted; Dagster would tell a failed run and let the caller go on.
+        KeyboardInterrupt: the run was interrupted or stopped; Dagster would tell a failed run and let the caller go on.
     """
     job = installation.definitions.resolve_implicit_global_asset_job_def().get_subset(asset_selection=set(assets))
     result = job.execute_in_process(
@@ -113,7 +113,7 @@ def execute(
         run_config=_QUIET | (run_config or {}),
         raise_on_error=False,
     )
-    if _was_interrupted(result):
+    if _was_interrupted(installation.instance, result):
         raise KeyboardInterrupt
     return result
 
@@ -134,17 +134,25 @@ def reason_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 def bury_dead_runs(instance: dg.DagsterInstance) -> int:
-    """Mark runs as failed whose process on this machine was killed, so that nobody waits for them.
+    """Mark runs as ended whose process on this machine is gone, so that nobody waits for them.
+
+    Runs of a daemon's launcher are left to that daemon while it lives: it finds the dead ones and retries them.
 
     Returns:
         How many there were.
     """
-    unfinished = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
     count = 0
-    for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
-        host, _, pid = record.dagster_run.tags.get(DRIVER_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
-            instance.report_run_failed(record.dagster_run, f"process {pid} on {host} ended without a word")
+    is_looked_after = has_daemon(instance)
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_BEGUN)):
+        run = record.dagster_run
+        if is_looked_after and DRIVER_TAG not in run.tags:
+            continue
+        lost = why_worker_is_lost(run)
+        if lost is not None:
+            if run.status == dg.DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, lost)
+            else:
+                instance.report_run_failed(run, lost)
             count += 1
     return count
 
@@ -165,16 +173,10 @@ def _tick(installation: Installation, name: str) -> list[dg.RunRequest]:
     return list(result.run_requests or ())
 
 
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+def _was_interrupted(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a signal or another program stopped the run."""
+    run = instance.get_run_by_id(result.run_id)
     errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
-    return any(error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors)
+    return (run is not None and run.status == dg.DagsterRunStatus.CANCELED) or any(
+        error is not None and error.cls_name == "DagsterExecutionInterruptedError" for error in errors
+    )

@@ -15,7 +15,7 @@ from rl_assets.defs.partitions import SWEEPS, add_keys, cell_key
 from rl_assets.defs.sensors.sweep_configured import training_request
 from rl_assets.errors import InvalidConfig, TrainingError
 from rl_assets.reports.numbers import count_of
-from rl_assets.resources.activity import REQUEST_TAG
+from rl_assets.resources.activity import REQUEST_TAG, awaiting_retry
 from rl_assets.resources.admission import admit_sweep
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event
@@ -80,6 +80,15 @@ def run_sweep(
         f"sweep '{event.partition}' asks for {count_of(event.metadata['num_partitions'], 'partition')}, "
         f"{count_of(event.metadata['num_members'], 'training')}"
     )
+    see_through(installation, event, tell)
+    return sweep_outcome(installation, event)
+
+
+def see_through(installation: Installation, event: Event, tell: Callable[[str], None]) -> None:
+    """Wait until everything that a materialization of a sweep leads to has been decided, or nobody can go on.
+
+    Where a daemon runs it does the work; else this process lets the same sensors act.
+    """
     awaited: str | None = None
     while not _is_settled(installation, event):
         told, awaited = awaited, awaited_worker(installation)
@@ -98,11 +107,10 @@ def run_sweep(
             for run in unfinished_runs(installation.instance):
                 state = run.status.value.lower()
                 tell(
-                    f"run {run.run_id[:8]} is {state} and nothing works on it: terminate it in the UI of `dagster dev` "
-                    "and launch again"
+                    f"run {run.run_id[:8]} is {state} and nothing works on it: end it with "
+                    f"`rlctl stop {run.run_id[:8]}` and launch again"
                 )
             break
-    return sweep_outcome(installation, event)
 
 
 def launch_sweep(installation: Installation, config: SweepConfig, *, source: str | None = None) -> Event:
@@ -148,7 +156,7 @@ def _is_settled(installation: Installation, sweep_event: Event) -> bool:
 def _has_failed(installation: Installation, sweep_event: Event, env: str) -> bool:
     """Whether the training run of an environment ended and left nothing to rank."""
     runs = installation.instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: training_request(sweep_event, env)}))
-    if not runs or not all(run.is_finished for run in runs):
+    if not runs or not all(run.is_finished for run in runs) or awaiting_retry(installation.instance):
         return False
     evaluated = installation.log.latest_ids("policy_evaluations")
     return not any(cell_key(env, hparam) in evaluated for hparam in hparams_of(sweep_event, env))

@@ -5,6 +5,7 @@ damaged artifact is such an input.
 """
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,7 +32,9 @@ EnvArgument = Annotated[str, typer.Argument(help="Environment key such as CartPo
 
 
 def main() -> None:
-    """Run the command and turn refusals into exit codes."""
+    """Run the command and turn refusals into exit codes; SIGINT and SIGTERM end it alike, and its runs with it."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         app(standalone_mode=True)
     except (BadInput, CorruptObject) as error:
@@ -56,6 +59,35 @@ def launch(file: FileOption, as_json: JsonOption = False) -> None:
     from rl_assets.cli.launching import launch_file
 
     launch_file(file, as_json=as_json)
+
+
+@app.command()
+def stop(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="Id of a run or the beginning of it; left out: the only one, or a list to choose from."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a run, whoever executes it; what it finished stays materialized."""
+    from rl_assets.cli.control import stop_run
+
+    stop_run(run, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="Id of a run that failed or was stopped, or the beginning of it.")],
+    allow_inexact: Annotated[
+        bool,
+        typer.Option(help="Resume also where other software or another processor would give other bits; recorded."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the work of a run that failed or was stopped again, from where it got to, and see it through."""
+    from rl_assets.cli.control import resume_run
+
+    resume_run(run, allow_inexact=allow_inexact, as_json=as_json)
 
 
 @app.command()

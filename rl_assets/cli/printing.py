@@ -1,6 +1,7 @@
 """Tables for people, on standard output."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rl_assets.api.outcome import SweepOutcome
+from rl_assets.api.runs import RunningRun
 from rl_assets.config.fields import TITLES, field_rows
 from rl_assets.reports.numbers import count_of
 from rl_assets.reports.recipe_styles import recipe_labels
@@ -126,6 +128,19 @@ def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
             *(item[name] for name in ("dataset", "client_id", "project", "data_source", "domain")), item["path"] or "–"
         )
     console.print(table)
+
+
+def print_runs(running: Sequence[RunningRun]) -> None:
+    """What runs, since when and how far it is."""
+    if not running:
+        _tell("nothing runs")
+        return
+    for run in running:
+        share = "" if run.progress is None else f", {run.progress:.0%} of its steps done"
+        since = datetime.fromtimestamp(run.since, tz=UTC).astimezone().isoformat(sep=" ", timespec="seconds")
+        _tell(
+            f"{run.run_id}  {run.status}  {', '.join(run.assets)} [{run.place}]{share}, since {since}, {run.executor}"
+        )
 
 
 def print_fields() -> None:

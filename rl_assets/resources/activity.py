@@ -1,6 +1,8 @@
 """Which partitions a run or a backfill is working on right now, so that no sensor asks for them a second time."""
 
+import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
@@ -9,7 +11,9 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
+    AUTO_RETRY_RUN_ID_TAG,
     PARTITION_NAME_TAG,
+    WILL_RETRY_TAG,
 )
 
 REQUEST_TAG = "rl/request"
@@ -17,6 +21,11 @@ REQUEST_TAG = "rl/request"
 
 ASSETS_TAG = "rl/assets"
 """Names the assets of a run that is executed without a launcher; Dagster keeps a selection for launched runs only."""
+
+RETRY_DAEMON = "EVENT_LOG_CONSUMER"
+"""Dagster's name of the daemon that retries runs; it gives a sign of life every 30 seconds."""
+
+RETRIED_WITHIN_S = 75.0
 
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -44,13 +53,35 @@ def limit_pool(instance: dg.DagsterInstance, pool: str) -> None:
         storage.initialize_concurrency_limit_to_default(pool)
 
 
+def awaiting_retry(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Failed runs that a living daemon is about to launch again; it takes a few seconds to do so.
+
+    Only a daemon retries, and only what was launched by one; a failure that is older than `RETRIED_WITHIN_S` and was
+    not taken up will not be.
+    """
+    beat = instance.get_daemon_heartbeats().get(RETRY_DAEMON) if instance.run_retries_enabled else None
+    if beat is None or time.time() - beat.timestamp > RETRIED_WITHIN_S:
+        return []
+    failed = dg.RunsFilter(
+        statuses=[dg.DagsterRunStatus.FAILURE],
+        tags={WILL_RETRY_TAG: "true"},
+        updated_after=datetime.fromtimestamp(time.time() - RETRIED_WITHIN_S, tz=UTC),
+    )
+    return [
+        run
+        for run in instance.get_runs(failed)
+        if AUTO_RETRY_RUN_ID_TAG not in run.tags and run.remote_job_origin is not None
+    ]
+
+
 class Activity:
-    """A look at the unfinished runs and backfills of one instance."""
+    """A look at the unfinished runs and backfills of one instance; a run that is about to be retried is unfinished."""
 
     def __init__(self, instance: dg.DagsterInstance, graph: BaseAssetGraph) -> None:
         self._instance = instance
         self._graph = graph
         self._runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
+        self._runs += awaiting_retry(instance)
         self._backfills = [
             backfill.get_asset_backfill_data(graph)
             for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=_ACTIVE))

@@ -84,8 +84,6 @@ class CellTraining:
         }
         self._saves_all = plan.save_all_checkpoints
         self.halving = plan.halving
-        if is_retrained:
-            self.forget_checkpoints()
 
     def starts(self, spaces: EnvSpaces, *, allow_inexact: bool) -> dict[int, int]:
         """Updates that missing members need not do again, by seed; members without a checkpoint are left out.

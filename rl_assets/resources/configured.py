@@ -15,6 +15,7 @@ from rl_assets.resources.inputs import Inputs, OutputScope
 from rl_assets.resources.progress import ProgressBoard
 from rl_assets.resources.sweep_library import SweepLibrary
 from rl_assets.store.history import ChampionHistory
+from rl_assets.store.locks import ClaimBook
 from rl_assets.store.objects import ObjectStore
 
 
@@ -79,9 +80,16 @@ class TrainingResource(dg.ConfigurableResource):
     progress_folder: str
     """Where running trainings tell how far they are."""
 
+    claims_folder: str
+    """Where a training claims the partitions that it works on."""
+
     def board(self) -> ProgressBoard:
         """The progress board."""
         return ProgressBoard(Path(self.progress_folder))
+
+    def claims(self) -> ClaimBook:
+        """Who trains which partition, on this machine and on all that share the folder."""
+        return ClaimBook(Path(self.claims_folder))
 
 
 class PagesResource(dg.ConfigurableResource):
@@ -104,6 +112,6 @@ def build_resources(home: Home) -> dict[str, Any]:
         "inputs": InputsResource(store_url=home.store_url),
         "clients": ClientsResource(folder=str(home.register_folder)),
         "sweeps": SweepsResource(files=str(home.sweeps_folder), submitted=str(home.submitted_sweeps_folder)),
-        "training": TrainingResource(progress_folder=str(home.progress_folder)),
+        "training": TrainingResource(progress_folder=str(home.progress_folder), claims_folder=str(home.claims_folder)),
         "pages": PagesResource(folder=str(home.pages_folder)),
     }

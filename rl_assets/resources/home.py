@@ -36,6 +36,11 @@ class Home:
         return self.state / "progress"
 
     @property
+    def claims_folder(self) -> Path:
+        """Which partitions are being trained; holds one empty file, beside the artifacts that all machines share."""
+        return self.state / "claims" if "://" in self.store_url else Path(self.store_url) / "claims"
+
+    @property
     def pages_folder(self) -> Path:
         """Rendered HTML pages, always re-creatable from the store."""
         return self.state / "pages"

@@ -68,7 +68,4 @@ def test_a_run_that_nobody_works_on_is_named_instead_of_waited_for(installation:
     claim["asset_selection"] = {dg.AssetKey("eval_leaderboards")}
     outcome = api.run_sweep(installation, tiny_sweep(), on_event=leave_a_run_behind)
     assert not outcome.is_complete
-    assert (
-        "run 01234567 is started and nothing works on it: terminate it in the UI of `dagster dev` and launch again"
-        in told
-    )
+    assert "run 01234567 is started and nothing works on it: end it with `rlctl stop 01234567` and launch again" in told

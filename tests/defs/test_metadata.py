@@ -117,7 +117,7 @@ def test_pages_are_written_for_a_browser_and_kept_in_the_store(swept: Installati
 
 def test_a_policy_can_be_evaluated_alone_and_gets_the_same_episodes(swept: Installation) -> None:
     from rl_assets.api.drive import execute
-    from rl_assets.defs.assets.policies import EVALUATED
+    from rl_assets.defs.assets.policy_runs import EVALUATED
 
     before = {key: event.data_version for key, event in swept.log.newest("policy_evaluations").items()}
     hparams = swept.instance.get_dynamic_partitions("hparam")

@@ -7,7 +7,7 @@ import pytest
 
 from rl_assets.api.drive import execute
 from rl_assets.api.sweeps import run_sweep
-from rl_assets.defs.assets.policies import EVALUATED, TRAINED
+from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.resources.cells import CellTraining
 from rl_assets.rl import numerics
 from rl_assets.store.artifacts import ArtifactRef, read_artifact

@@ -16,7 +16,7 @@ from rl_assets import api
 from rl_assets.api.drive import bury_dead_runs, execute
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.defs.assets.policies import CELLS_TAG
+from rl_assets.defs.assets.cell_claims import CELLS_TAG
 from rl_assets.resources.activity import REQUEST_TAG
 from tests.defs.tiny_sweeps import tiny_sweep
 
@@ -173,6 +173,40 @@ def test_a_run_whose_process_was_killed_is_marked_failed_and_blocks_nobody(insta
     assert buried is not None
     assert buried.status == dg.DagsterRunStatus.FAILURE
     assert bury_dead_runs(installation.instance) == 0
+
+
+def test_a_ranking_whose_process_was_killed_is_asked_for_again_by_the_next_launch(installation: Installation) -> None:
+    launch_sweep(installation, tiny_sweep())
+    carry_out(installation, "sweep_configured")
+    (request,) = tick(installation, "evaluations_settled").run_requests
+    gone = {"rl/driver": f"{socket.gethostname()}:999999999", "rl/assets": "eval_leaderboards,gate_evaluations"}
+    job = installation.definitions.resolve_implicit_global_asset_job_def()
+    installation.instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey("eval_leaderboards")}),
+        tags={**request.tags, **gone},
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    assert bury_dead_runs(installation.instance) == 1
+    assert tick(installation, "evaluations_settled").run_requests == [], "not in a loop"
+    assert api.run_sweep(installation, tiny_sweep()).is_complete
+
+
+def test_an_env_whose_run_a_daemon_is_about_to_retry_is_left_alone(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rl_assets.resources import activity
+
+    launch_sweep(installation, tiny_sweep())
+    carry_out(installation, "sweep_configured")
+    assert len(tick(installation, "evaluations_settled").run_requests) == 1
+    job = installation.definitions.resolve_implicit_global_asset_job_def()
+    run = installation.instance.create_run_for_job(
+        job.get_subset(asset_selection={dg.AssetKey("trained_policies")}),
+        tags={"dagster/partition": cells_of(installation)[0], "rl/assets": "trained_policies"},
+    )
+    monkeypatch.setattr(activity, "awaiting_retry", lambda instance: [run])
+    installation.instance.report_run_failed(run)
+    assert tick(installation, "evaluations_settled").run_requests == []
 
 
 def test_new_sweep_files_become_partitions_and_a_wrong_one_is_left_alone(

@@ -1,0 +1,286 @@
+"""The part of a run of `policies` that belongs to one environment: train, evaluate, and log each cell as it is done."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import dagster as dg
+
+from rl_assets.defs.assets.cell_claims import CellClaims
+from rl_assets.defs.assets.policy_metadata import (
+    describe_evaluation,
+    describe_plan,
+    describe_stop,
+    describe_stops,
+    describe_training,
+)
+from rl_assets.defs.partitions import CELLS, cell_key
+from rl_assets.errors import (
+    InexactResume,
+    LineageError,
+    PartitionInUse,
+    RlAssetsError,
+    StoreError,
+    TrainingError,
+)
+from rl_assets.resources.cells import CellCheckpoints, CellEvaluation, CellTraining
+from rl_assets.resources.configured import InputsResource, TrainingResource
+from rl_assets.resources.event_log import Event
+from rl_assets.resources.inputs import Publication
+from rl_assets.resources.run_watch import RunWatch, runs_of_this_work
+from rl_assets.rl.envs.catalogue import describe_env
+from rl_assets.rl.envs.spaces import EnvSpaces
+from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.halving import train_by_halves
+from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
+from rl_assets.rl.plan import TrainingPlan, plan_training
+from rl_assets.rl.supervision import HEARTBEAT_S
+from rl_assets.rl.training import train
+from rl_assets.rl.trials import selection_episodes
+
+LOG_EVERY_S = 10.0
+
+TRAINED = dg.AssetKey("trained_policies")
+EVALUATED = dg.AssetKey("policy_evaluations")
+
+
+class PoliciesConfig(dg.Config):
+    """What may be changed in the launchpad."""
+
+    retrain: bool = False
+    """Train and evaluate again what is complete already, and start again what was interrupted."""
+
+    allow_inexact: bool = False
+    """Go on with what was interrupted also where this machine or its software gives other bits; it is recorded."""
+
+    heartbeat_s: float = HEARTBEAT_S
+    """Seconds of silence after which a training process counts as hung and is replaced."""
+
+
+class EnvRun:
+    """The part of a run that belongs to one environment."""
+
+    def __init__(
+        self,
+        context: dg.AssetExecutionContext,
+        *,
+        config: PoliciesConfig,
+        inputs: InputsResource,
+        training: TrainingResource,
+        env: str,
+    ) -> None:
+        self.failures: dict[str, str] = {}
+        self.stops: list[dict[str, Any]] = []
+        self._context = context
+        self._watch = RunWatch(context.instance, context.run.run_id)
+        self._same_work = runs_of_this_work(context.instance, context.run)
+        self._is_first_attempt = context.retry_number == 0 and len(self._same_work) == 1
+        self._config = config
+        self._inputs = inputs
+        self._training = training
+        self._env = env
+        self._plan: TrainingPlan
+        self._stopped: set[str] = set()
+        self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
+        self._logged_at = 0.0
+
+    def train(self, cells: Mapping[str, Event]) -> None:
+        """Train the missing members of all cells as one population and log each cell as it finishes."""
+        with ExitStack() as scopes:
+            claims = CellClaims(scopes.enter_context(self._training.claims().open()), self._context)
+            started: dict[str, CellTraining] = {}
+            for hparam, sweep in cells.items():
+                key = cell_key(self._env, hparam)
+                try:
+                    claims.take(key)
+                    scope = scopes.enter_context(self._inputs.for_output("trained_policies", key))
+                    is_retrained = self._config.retrain and not self._is_done(TRAINED, key)
+                    started[hparam] = cell = CellTraining(
+                        scope,
+                        env_key=self._env,
+                        hparam=hparam,
+                        sweep=sweep,
+                        is_retrained=is_retrained,
+                        on_damage=lambda error: self._context.log.warning(str(error)),
+                    )
+                    if is_retrained and self._is_first_attempt:
+                        cell.forget_checkpoints()
+                except (StoreError, LineageError, PartitionInUse) as error:
+                    self._fail(key, error)
+            for cell in started.values():
+                if not cell.missing and not self._is_done(TRAINED, cell_key(self._env, cell.hparam)):
+                    self._context.log_event(cell.republish().as_event(CELLS))
+            # A sweep that stops the recipes that are behind compares its own with each other, complete ones too.
+            races: dict[int | None, dict[str, CellTraining]] = {}
+            for hparam, cell in started.items():
+                if cell.missing or cell.halving is not None:
+                    race = None if cell.halving is None else cells[hparam].event_id
+                    races.setdefault(race, {})[hparam] = cell
+            for race in races.values():
+                if any(cell.missing for cell in race.values()):
+                    self._train_together(race)
+
+    def _train_together(self, cells: Mapping[str, CellTraining]) -> None:
+        """Train what is missing of cells, all of which have the same way of stopping recipes, or none."""
+        first = next(iter(cells.values()))
+        shared = first.evaluation if all(cell.evaluation == first.evaluation for cell in cells.values()) else None
+        waiting = {hparam: cell for hparam, cell in cells.items() if cell.missing}
+
+        def run(plan: TrainingPlan) -> Iterator[RecipeOutcome]:
+            self._plan = plan
+            self._context.log.info(describe_plan(plan))
+            return train(
+                plan,
+                evaluation=shared if EVALUATED in self._context.selected_asset_keys else None,
+                checkpoints=checkpoints,
+                heartbeat_s=self._config.heartbeat_s,
+                on_progress=lambda now: self._show(now, plan),
+                on_incident=self._context.log.warning,
+            )
+
+        try:
+            spaces = describe_env(first.env)
+            starts = self._find_starts(waiting, spaces)
+            if not waiting:
+                return
+            checkpoints = CellCheckpoints(waiting)
+            num_processes = self._training.num_processes or os.cpu_count() or 1
+            if first.halving is not None:
+                racing = {hparam: cell for hparam, cell in cells.items() if hparam in waiting or not cell.missing}
+                outcomes = train_by_halves(
+                    first.env,
+                    {hparam: cell.as_contender() for hparam, cell in racing.items()},
+                    first.halving,
+                    spaces=spaces,
+                    num_processes=num_processes,
+                    checkpoints=checkpoints,
+                    run=run,
+                )
+            else:
+                members = [member for cell in waiting.values() for member in cell.missing]
+                outcomes = run(
+                    plan_training(
+                        first.env,
+                        members,
+                        num_processes=num_processes,
+                        spaces=spaces,
+                        starts={
+                            index: starts[member.label]
+                            for index, member in enumerate(members)
+                            if member.label in starts
+                        },
+                    )
+                )
+            for outcome in outcomes:
+                self._finish(waiting.pop(outcome.hparam), outcome)
+        except (TrainingError, StoreError) as error:
+            for hparam in waiting:
+                self._fail(cell_key(self._env, hparam), error)
+
+    def _find_starts(self, waiting: dict[str, CellTraining], spaces: EnvSpaces) -> dict[str, int]:
+        """How far members that were interrupted had come, by label; cells that may not go on are taken out."""
+        starts: dict[str, int] = {}
+        for hparam, cell in list(waiting.items()):
+            try:
+                found = cell.starts(spaces, allow_inexact=self._config.allow_inexact)
+            except (InexactResume, StoreError) as error:
+                self._fail(cell_key(self._env, hparam), error)
+                del waiting[hparam]
+                continue
+            starts |= {member.label: found[member.seed] for member in cell.missing if member.seed in found}
+        return starts
+
+    def _finish(self, cell: CellTraining, outcome: RecipeOutcome) -> None:
+        key = cell_key(self._env, outcome.hparam)
+        if outcome.stop is not None:
+            self._stopped.add(key)
+            self._context.log.info(f"{key}: {outcome.stop.reason}")
+            self._context.log_event(describe_stop(TRAINED, key, outcome.stop))
+            return
+        lost = [member for member in outcome.members if isinstance(member, MemberFailure)]
+        if lost:
+            self._fail(key, "; ".join(str(member.error) for member in lost))
+            self.stops += describe_stops(key, lost)
+            return
+        trained = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
+        try:
+            publication = cell.publish(trained, describe_training(trained, self._plan, outcome.incidents))
+            self._context.log_event(publication.as_event(CELLS))
+            cell.forget_checkpoints()
+        except StoreError as error:
+            self._fail(key, error)
+            return
+        self._fresh_episodes[outcome.hparam] = {
+            seed: member.episodes for seed, member in trained.items() if member.episodes is not None
+        }
+
+    def evaluate(self, cells: Mapping[str, Event]) -> None:
+        """Evaluate every cell that has a policy, with the episodes that training left in memory where there are any."""
+        for hparam, sweep in cells.items():
+            key = cell_key(self._env, hparam)
+            if key in self.failures or key in self._stopped:
+                continue
+            self._watch.look()
+            is_done = self._is_done(EVALUATED, key)
+            try:
+                with self._inputs.for_output("policy_evaluations", key) as scope:
+                    is_repeated = self._config.retrain and not is_done
+                    cell = CellEvaluation(scope, env_key=self._env, sweep=sweep, is_repeated=is_repeated)
+                    if cell.is_complete and is_done:
+                        continue
+                    publication = cell.republish() if cell.is_complete else self._evaluate(hparam, cell)
+                self._context.log_event(publication.as_event(CELLS))
+            except RlAssetsError as error:
+                self._fail(key, error)
+
+    def _evaluate(self, hparam: str, cell: CellEvaluation) -> Publication:
+        episodes = dict(self._fresh_episodes.get(hparam, {}))
+        missing = [seed for seed in cell.seeds if seed not in episodes]
+        if missing:
+            members = [(seed, cell.tensors(seed)) for seed in missing]
+            records = selection_episodes(
+                env=cell.env, spaces=describe_env(cell.env), spec=cell.spec, members=members, config=cell.config
+            )
+            episodes |= dict(zip(missing, records, strict=True))
+        return cell.publish(episodes, describe_evaluation(episodes))
+
+    def _is_done(self, asset: dg.AssetKey, key: str) -> bool:
+        """Whether this run, or one that it retries or resumes, materialized a partition last."""
+        if self._context.retry_number == 0 and len(self._same_work) == 1:
+            return False
+        latest = self._inputs.log.latest(asset.to_user_string(), key)
+        return latest is not None and latest.run_id in self._same_work
+
+    def _show(self, now: Progress, plan: TrainingPlan) -> None:
+        self._watch.look()
+        self._training.board().write(
+            self._context.run.run_id,
+            f"{self._env}: {len(plan.members)} members",
+            {
+                "env": self._env,
+                "plan": describe_plan(plan),
+                "env_steps_done": now.env_steps_done,
+                "env_steps_total": now.env_steps_total,
+                "steps_per_s": now.steps_per_s,
+                "mean_return": now.mean_return,
+                "seconds_left": now.seconds_left,
+            },
+        )
+        if time.monotonic() - self._logged_at >= LOG_EVERY_S:
+            self._logged_at = time.monotonic()
+            self._context.log.info(_tell(now))
+
+    def _fail(self, key: str, reason: object) -> None:
+        self.failures[key] = str(reason)
+        self._context.log.error(f"{key}: {reason}")
+
+
+def _tell(now: Progress) -> str:
+    left = "" if now.seconds_left is None else f", about {now.seconds_left:.0f} s left"
+    mean = "" if now.mean_return is None else f", mean return {now.mean_return:.1f}"
+    return (
+        f"{now.env}: {now.env_steps_done:,} of {now.env_steps_total:,} steps, {now.steps_per_s:,.0f} steps/s, "
+        f"{now.recipes_done} of {now.recipes_total} recipes done{mean}{left}"
+    )
