@@ -70,7 +70,6 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
         )
     names = ", ".join(styles[hparam].label for hparam in missing[:MAX_NAMED])
     more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
-    speeds = {hparam: results.speeds.get(hparam) for hparam in evaluated}
     summary = standings_summary(results.env, results.rows, styles, confidence=results.confidence)
     return "\n".join(
         [
@@ -81,7 +80,7 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
             standings_plot(results.rows, styles),
             "</div>",
             '<div class="card"><h3>Leaderboard</h3>',
-            standings_table(results.rows, styles, speeds=speeds, others=frozenset(evaluated - set(results.recipes))),
+            standings_table(results.rows, styles, others=frozenset(evaluated - set(results.recipes))),
             "</div>",
         ]
     )
