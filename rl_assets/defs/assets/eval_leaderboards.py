@@ -46,7 +46,8 @@ def eval_leaderboards(
             raise InputNotFound(
                 f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first"
             )
-        evaluations = {hparam: scope.read("policy_evaluations", cell_key(env, hparam)) for hparam in versions}
+        events = inputs.log.newest("policy_evaluations", [cell_key(env, hparam) for hparam in versions])
+        evaluations = {hparam: scope.open(events[cell_key(env, hparam)]) for hparam in versions}
         episodes = {hparam: load_episodes(item.artifact) for hparam, item in evaluations.items()}
         rows = rank_policies({hparam: _cell(by_seed, evaluations[hparam]) for hparam, by_seed in episodes.items()})
         candidate = _candidate(rows[0], episodes, evaluations)
