@@ -8,10 +8,10 @@ from typing import Any
 from rl_assets.reports.numbers import count_of, decimals_for, format_number, format_share
 from rl_assets.reports.page import html_page, masthead
 from rl_assets.reports.recipe_styles import MUTED, RecipeStyle, recipe_labels
-from rl_assets.reports.standings import plot_legend, standings_plot, standings_summary, standings_table
+from rl_assets.reports.standings import plot_legend, standings_plot, standings_summary, standings_table, table_legend
 from rl_assets.statistics.comparisons import unseen_failure_rate
 from rl_assets.statistics.coverage import COVERAGE_CONFIDENCE, SCORES, known_coverage
-from rl_assets.statistics.ranking import REPLICATION_SEEDS, LeaderboardRow
+from rl_assets.statistics.ranking import LeaderboardRow
 
 
 def leaderboard_page(
@@ -75,12 +75,8 @@ def _reading(rows: Sequence[LeaderboardRow], *, confidence: float) -> str:
     episodes = count_of(sum(row.num_episodes for row in rows), "evaluation episode")
     parts = [
         f"{episodes} in all. The unit is the training seed: a seed's score is its mean over its episodes, a "
-        "recipe's the mean over its seeds. IQM is the interquartile mean over seeds (from 4 seeds), CVaR 10 % the mean "
-        "of the worst tenth of all episodes. Beats best: how likely one training scores higher than one of the first "
-        "recipe. Process s: seconds of one training process, not money.",
-        f"May be best: cannot be told apart from the first recipe; at {confidence * 100:g} % confidence the truly best "
-        f"one is among these. Recipes with fewer than {REPLICATION_SEEDS} seeds are unreplicated: their rank may be "
-        "luck, and no difference from them is claimed.",
+        "recipe's the mean over its seeds.",
+        table_legend(confidence=confidence),
     ]
     seeds = rows[0].num_seeds
     if seeds >= 2 and confidence == COVERAGE_CONFIDENCE:

@@ -89,6 +89,17 @@ def plot_legend(*, confidence: float) -> str:
     )
 
 
+def table_legend(*, confidence: float) -> str:
+    """Explain the table's columns and marks in plain text."""
+    return (
+        "Beats best: how likely one training scores higher than one of the first recipe. IQM: interquartile mean over "
+        "seeds (from 4 seeds). CVaR 10 %: mean of the worst tenth of all episodes. Process s: seconds of one training "
+        "process, not money. May be best: cannot be told apart from the first recipe; with "
+        f"{confidence * 100:g} % confidence the truly best one is among these. Unreplicated: fewer than "
+        f"{REPLICATION_SEEDS} seeds, so the rank may be luck, and no difference is claimed."
+    )
+
+
 def standings_table(
     rows: Sequence[LeaderboardRow],
     styles: Mapping[str, RecipeStyle],

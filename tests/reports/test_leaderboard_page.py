@@ -57,7 +57,7 @@ def test_the_page_says_how_far_its_numbers_are_to_be_trusted(parse, rows, candid
     ) in text
     assert "41 % where a tenth of them fails." in text
     assert "A failure that strikes up to 45 % of trainings may not show in 5 seeds." in text
-    assert "at 95 % confidence the truly best one is among these" in text
+    assert "with 95 % confidence the truly best one is among these" in text
 
 
 def test_no_coverage_is_claimed_for_what_was_not_simulated(parse, rows, candidate):

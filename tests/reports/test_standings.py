@@ -5,7 +5,7 @@ import pytest
 
 from rl_assets.reports.page import html_page
 from rl_assets.reports.recipe_styles import RecipeStyle, recipe_labels
-from rl_assets.reports.standings import MAX_DRAWN, standings_plot, standings_summary, standings_table
+from rl_assets.reports.standings import MAX_DRAWN, standings_plot, standings_summary, standings_table, table_legend
 from rl_assets.statistics.ranking import CellEpisodes, rank_policies
 
 
@@ -163,3 +163,10 @@ def test_a_long_leaderboard_is_drawn_in_part_and_says_so():
     assert len(re.findall("<circle", plot)) == MAX_DRAWN
     assert f"the best {MAX_DRAWN} of {MAX_DRAWN + 5}" in plot
     assert standings_table(rows, styles_of(rows)).count("<tr>") == MAX_DRAWN + 6
+
+
+def test_every_mark_and_every_heading_that_needs_it_is_explained():
+    text = table_legend(confidence=0.9)
+    for word in ("Beats best:", "IQM:", "CVaR 10 %:", "Process s:", "May be best:", "Unreplicated:"):
+        assert word in text
+    assert "with 90 % confidence" in text
