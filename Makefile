@@ -25,7 +25,7 @@ dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
 test: $(STAMP) ## Run the quick tests: no GPU, no cluster, no soak
 	$(BIN)/python -m pytest
 
-bench: $(BENCH_STAMP) ## Measure us beside our peers and write docs/benchmarks.md; BENCH=--quick for a look without writing
+bench: $(BENCH_STAMP) ## Measure us beside our peers and write the tables in docs/; BENCH=--quick for a look without writing
 	$(BIN)/python -W ignore -m benchmarks $(BENCH)
 
 lint: $(STAMP) ## Check style and formatting

@@ -13,7 +13,7 @@ from benchmarks.machine import describe_machine, describe_software
 from benchmarks.registry import BENCHMARKS
 from benchmarks.report import Table, write_section
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -27,7 +27,7 @@ _NAMES = "\n\n".join(f"[bold]{one.name}[/bold]: {one.about}" for one in BENCHMAR
 def run(
     names: Annotated[list[str] | None, typer.Argument(help="Benchmarks to run.", show_default="all")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A short look at everything: no figures to trust.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Put the tables into docs/benchmarks.md.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Put the tables into their pages in docs/.")] = False,
 ) -> None:
     """Run, print, write; a benchmark that fails costs none of the others."""
     unknown = sorted(set(names or ()) - set(BENCHMARKS))
@@ -55,7 +55,7 @@ def run(
             console.print(table.for_screen())
         console.print(f"{name} took {took_s:.0f} s\n", style="dim")
         if write:
-            write_section(PAGE, name, _section(tables))
+            write_section(DOCS / BENCHMARKS[name].page, name, _section(tables))
     if failed:
         console.print(f"not measured: {', '.join(failed)}", style="red")
         sys.exit(1)

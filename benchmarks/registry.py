@@ -1,4 +1,4 @@
-"""Every benchmark by its name, which is also the name of its section in docs/benchmarks.md."""
+"""Every benchmark by its name, which is also the name of its section in docs/benchmarks.md or another page."""
 
 import importlib
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ class Benchmark:
 
     about: str
     """What it measures, in one line."""
+
+    page: str = "benchmarks.md"
+    """The page in docs/ that has its section."""
 
     def measure(self, *, quick: bool) -> list[Table]:
         """Run it.
@@ -70,6 +73,17 @@ BENCHMARKS: dict[str, Benchmark] = {
             name="overhead",
             module="benchmarks.dagster_overhead",
             about="What a run of the asset graph adds to training and evaluating 16 partitions",
+        ),
+        Benchmark(
+            name="leaderboard",
+            module="benchmarks.leaderboard",
+            about="A leaderboard of 1,000 recipes from stored episodes to its page, and statistics of 10,000",
+        ),
+        Benchmark(
+            name="coverage",
+            module="benchmarks.coverage",
+            about="How often intervals hold the true mean and the best recipe is told apart, by simulation",
+            page="statistics.md",
         ),
     )
 }

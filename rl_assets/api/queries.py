@@ -8,6 +8,7 @@ from rl_assets.errors import UnknownPartition
 from rl_assets.lineage.graph import LineageGraph
 from rl_assets.resources.inputs import Inputs
 from rl_assets.statistics.gates import GateDecision
+from rl_assets.statistics.ranking import LeaderboardRow
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
 
@@ -27,7 +28,8 @@ def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
     """The newest leaderboard of an environment.
 
     Returns:
-        `{"env", "champion", "event_id", "rows": [{"hparam", "mean_return", "std_return", ...}]}`, best first.
+        `{"env", "champion", "event_id", "rows": [{"hparam", "mean_return", "std_return", ...}]}`, best first; a row's
+        fields are those of `LeaderboardRow.to_json`.
 
     Raises:
         UnknownPartition: nothing was ranked there yet.
@@ -40,7 +42,8 @@ def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
             "run a sweep with `rlctl sweep -f FILE` first"
         )
     with _inputs(installation).for_output("query", env) as scope:
-        rows = json.loads(scope.open(event).artifact.read("leaderboard.json"))
+        stored = json.loads(scope.open(event).artifact.read("leaderboard.json"))
+    rows = [LeaderboardRow.from_json(row).to_json() for row in stored]
     current = ChampionHistory(ObjectStore(installation.home.store_url), env).current()
     return {"env": env, "champion": current.hparam if current else None, "event_id": event.event_id, "rows": rows}
 

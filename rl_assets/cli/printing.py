@@ -19,7 +19,7 @@ MAX_ROWS = 30
 
 
 def print_leaderboard(answer: Mapping[str, Any]) -> None:
-    """Rank, recipe, mean return with its interval, worst seed; the champion's recipe is starred."""
+    """Rank, recipe, mean return with its interval, worst seed; ties and the champion's recipe are marked."""
     rows = answer["rows"][:MAX_ROWS]
     labels = recipe_labels(row["hparam"] for row in answer["rows"])
     episodes = sum(row["num_episodes"] for row in answer["rows"])
@@ -31,7 +31,7 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
     for row in rows:
         interval = "–" if row["ci_low"] is None else f"{row['ci_low']:.1f} … {row['ci_high']:.1f}"
         table.add_row(
-            ("★ " if row["hparam"] == answer["champion"] else "") + str(row["rank"]),
+            ("★ " if row["hparam"] == answer["champion"] else "") + ("≈" if _is_tied(row) else "") + str(row["rank"]),
             labels[row["hparam"]],
             f"{row['mean_return']:.1f}",
             interval,
@@ -41,6 +41,10 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
     console.print(table)
     if any(row["hparam"] == answer["champion"] for row in rows):
         console.print("★ the recipe of the reigning champion", highlight=False)
+    tied = sum(_is_tied(row) for row in answer["rows"])
+    if tied:
+        others = f"{count_of(tied, 'recipe')} of {len(answer['rows']) - 1} cannot be told apart from the first"
+        console.print(f"≈ {others}", highlight=False)
     if len(rows) < len(answer["rows"]):
         console.print(f"and {count_of(len(answer['rows']) - len(rows), 'more recipe')}; --json lists all")
 
@@ -168,6 +172,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*row)
     console.print(table)
+
+
+def _is_tied(row: Mapping[str, Any]) -> bool:
+    """Whether a recipe that is not the first may be as good as the first."""
+    return row["may_be_best"] and row["rank"] > 1
 
 
 def _tell(text: str) -> None:

@@ -13,7 +13,7 @@ from rl_assets.reports.numbers import count_of, format_exact
 from rl_assets.reports.page import notice, verdict_chip
 from rl_assets.reports.recipe_styles import MUTED, RecipeStyle
 from rl_assets.reports.seed_bands import SeedBand, seed_band
-from rl_assets.reports.standings import plot_legend, standings_plot, standings_summary, standings_table
+from rl_assets.reports.standings import plot_legend, standings_plot, standings_summary, standings_table, table_legend
 from rl_assets.statistics.gates import GateDecision, Verdict, combine
 from rl_assets.statistics.ranking import LeaderboardRow
 
@@ -70,7 +70,6 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
         )
     names = ", ".join(styles[hparam].label for hparam in missing[:MAX_NAMED])
     more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
-    speeds = {hparam: results.speeds.get(hparam) for hparam in evaluated}
     summary = standings_summary(results.env, results.rows, styles, confidence=results.confidence)
     return "\n".join(
         [
@@ -81,7 +80,8 @@ def _leaderboard(results: EnvResults, styles: Mapping[str, RecipeStyle]) -> str:
             standings_plot(results.rows, styles),
             "</div>",
             '<div class="card"><h3>Leaderboard</h3>',
-            standings_table(results.rows, styles, speeds=speeds, others=frozenset(evaluated - set(results.recipes))),
+            f'<p class="aside">{escape(table_legend(confidence=results.confidence))}</p>',
+            standings_table(results.rows, styles, others=frozenset(evaluated - set(results.recipes))),
             "</div>",
         ]
     )

@@ -38,6 +38,15 @@ def format_interval(low: float | None, high: float | None, *, decimals: int) -> 
     return f"{format_number(low, decimals=decimals)} … {format_number(high, decimals=decimals)}"
 
 
+def format_share(value: float | None) -> str:
+    """Write a share as whole percent; a dash for None. Only 0 and 1 themselves are written `0 %` and `100 %`."""
+    if value is None:
+        return UNKNOWN
+    if 0 < value < 0.01:
+        return "<1 %"
+    return ">99 %" if 0.99 < value < 1 else f"{100 * value:.0f} %"
+
+
 def format_compact(value: float) -> str:
     """Write a number for an axis: `100k`, `−0.5`, `2.5M`."""
     for size, prefix in _PREFIXES:

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from rl_assets.reports.axes import Axis, standings_axis
-from rl_assets.reports.numbers import UNKNOWN, count_of, decimals_for, format_compact, format_interval, format_number
+from rl_assets.reports.numbers import (
+    UNKNOWN,
+    count_of,
+    decimals_for,
+    format_compact,
+    format_interval,
+    format_number,
+    format_share,
+)
 from rl_assets.reports.page import badge, notice
 from rl_assets.reports.recipe_styles import RecipeStyle
 from rl_assets.statistics.ranking import REPLICATION_SEEDS, LeaderboardRow
@@ -35,13 +43,15 @@ def standings_summary(
     claim = f"{claim} ({confidence * 100:g} % interval {low} to {high}, {seeds})"
     if not others:
         return f"{claim}."
-    bounded = [row for row in others if row.ci_high is not None]
-    if not bounded:
-        return f"{claim}; no other recipe has the seeds for an interval."
-    overlapping = sum(row.ci_high >= best.ci_low for row in bounded if row.ci_high is not None)
-    if not overlapping:
-        return f"{claim}, and no other interval reaches it."
-    return f"{claim}, but {count_of(overlapping, 'other interval overlaps', 'other intervals overlap')} with it."
+    if not best.is_replicated:
+        return f"{claim}; with fewer than {REPLICATION_SEEDS} seeds, no other recipe can be told apart from it."
+    tied = sum(row.may_be_best for row in others)
+    if not tied:
+        return f"{claim}, and every other recipe is told apart from it."
+    if tied == len(others):
+        none = "no other recipe can" if tied > 1 else "the other recipe cannot"
+        return f"{claim}, but {none} be told apart from it."
+    return f"{claim}, but {tied:,} of the {len(others):,} others cannot be told apart from it."
 
 
 def standings_plot(
@@ -61,7 +71,9 @@ def standings_plot(
         f'<text x="{_x(axis, tick)}" y="15" text-anchor="middle">{format_compact(tick)}</text>' for tick in axis.ticks
     )
     rest = (
-        "" if len(rows) == len(drawn) else notice(f"Drawn are the best {len(drawn)} of {len(rows)}; the table has all.")
+        ""
+        if len(rows) == len(drawn)
+        else notice(f"Drawn are the best {len(drawn)} of {len(rows):,}; the table has all.")
     )
     return (
         f'<div class="dots">{lines}<div class="dots-row dots-axis"><span></span>'
@@ -77,12 +89,22 @@ def plot_legend(*, confidence: float) -> str:
     )
 
 
+def table_legend(*, confidence: float) -> str:
+    """Explain the table's columns and marks in plain text."""
+    return (
+        "Beats best: how likely one training scores higher than one of the first recipe. IQM: interquartile mean over "
+        "seeds (from 4 seeds). CVaR 10 %: mean of the worst tenth of all episodes. Process s: seconds of one training "
+        "process, not money. May be best: cannot be told apart from the first recipe; with "
+        f"{confidence * 100:g} % confidence the truly best one is among these. Unreplicated: fewer than "
+        f"{REPLICATION_SEEDS} seeds, so the rank may be luck, and no difference is claimed."
+    )
+
+
 def standings_table(
     rows: Sequence[LeaderboardRow],
     styles: Mapping[str, RecipeStyle],
     *,
     candidate: Mapping[str, int | None] | None = None,
-    speeds: Mapping[str, float | None] | None = None,
     others: frozenset[str] = frozenset(),
 ) -> str:
     """Tabulate every row with all of its numbers, in a box that scrolls by itself on a narrow screen.
@@ -91,12 +113,11 @@ def standings_table(
         rows: ranked.
         styles: label and colour by hparam.
         candidate: hparam that the gates look at -> the seed of its member.
-        speeds: hparam -> training steps per second; the column is left out where this is None.
         others: hparams to mark as asked for by another sweep.
     """
     decimals = decimals_for(value for row in rows for value in (row.mean_return, row.worst_seed_return))
-    heads = ["mean return", "interval", "IQM", "worst seed", "CVaR 10 %", "mean length", "seeds", "episodes"]
-    heads += ["steps/s"] if speeds is not None else []
+    heads = ["mean return", "interval", "beats best", "IQM", "worst seed", "CVaR 10\N{NO-BREAK SPACE}%", "mean length"]
+    heads += ["seeds", "episodes", "steps/s", "process\N{NO-BREAK SPACE}s"]
     head = "".join(f'<th scope="col" class="num">{name}</th>' for name in heads)
     body: list[str] = []
     for row in rows:
@@ -104,13 +125,14 @@ def standings_table(
         cells = [
             f'<td class="num main">{format_number(row.mean_return, decimals=decimals)}</td>',
             _cell(format_interval(row.ci_low, row.ci_high, decimals=decimals)),
+            _cell(format_share(row.probability_of_improvement)),
             *(_cell(format_number(value, decimals=decimals)) for value in returns),
             _cell(format_number(row.mean_length, decimals=1)),
             _cell(f"{row.num_seeds:,}"),
             _cell(f"{row.num_episodes:,}"),
+            _cell(format_number(row.steps_per_s, decimals=0)),
+            _cell(format_number(row.process_s, decimals=1)),
         ]
-        if speeds is not None:
-            cells.append(_cell(format_number(speeds.get(row.hparam), decimals=0)))
         notes = _notes(row, candidate=candidate or {}, is_other=row.hparam in others)
         name = _recipe_cell(row, styles[row.hparam], notes=notes)
         body.append(f'<tr><td class="num">{row.rank}</td>{name}{"".join(cells)}</tr>')
@@ -167,6 +189,8 @@ def _notes(row: LeaderboardRow, *, candidate: Mapping[str, int | None], is_other
     if row.hparam in candidate:
         seed = candidate[row.hparam]
         notes.append(badge("candidate" if seed is None else f"candidate: seed {seed}", kind="accent"))
+    if row.may_be_best and row.rank > 1 and row.is_replicated:
+        notes.append(badge("may be best"))
     if not row.is_replicated:
         notes.append(badge("unreplicated", kind="hold"))
     if is_other:

@@ -220,6 +220,7 @@ class CellEvaluation:
                 **metadata,
                 EVALUATION_KEY: self._question(),
                 "steps_per_s": self._policy.event.metadata.get("steps_per_s"),
+                "env_steps": sum(member["env_steps"] for member in self._policy.artifact.facts["members"].values()),
             },
         )
 

@@ -1,6 +1,6 @@
 """What Dagster remembers of our assets, by exact event."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,14 +121,16 @@ class EventLog:
         )
         return {partition: values[DATA_VERSION_TAG] for partition, values in tags.items() if DATA_VERSION_TAG in values}
 
-    def newest(self, asset: str) -> dict[str, Event]:
-        """Partition -> its newest materialization."""
-        ids = sorted(self.latest_ids(asset).values())
+    def newest(self, asset: str, partitions: Collection[str] | None = None) -> dict[str, Event]:
+        """Partition -> its newest materialization, of all partitions or of those named that have one."""
+        latest = self.latest_ids(asset)
+        wanted = latest if partitions is None else set(partitions)
+        ids = sorted(event_id for partition, event_id in latest.items() if partition in wanted)
         events: dict[str, Event] = {}
         for start in range(0, len(ids), _PAGE):
-            wanted = ids[start : start + _PAGE]
+            part = ids[start : start + _PAGE]
             page = self.instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=wanted), limit=len(wanted)
+                dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=part), limit=len(part)
             )
             events.update((record.partition_key, _event(record)) for record in page.records if record.partition_key)
         return events

@@ -69,6 +69,17 @@ def checked_sample(values: Sample, *, name: str, at_least: int = 1) -> Values:
     return array
 
 
+def checked_confidence(confidence: float) -> float:
+    """Return the confidence.
+
+    Raises:
+        ValueError: it lies outside (0.5, 1), where no interval makes sense.
+    """
+    if not 0.5 < confidence < 1:
+        raise ValueError(f"confidence {confidence} is outside (0.5, 1): 0.95 is usual")
+    return confidence
+
+
 def mean(values: Sample) -> float:
     """Average a sample, correctly rounded: the order of the values does not matter.
 
@@ -139,7 +150,7 @@ def t_interval(values: Sample, *, confidence: float = 0.95) -> Interval:
     """
     sample = checked_sample(values, name="t_interval", at_least=2)
     centre = mean(sample)
-    margin = _margin(sample, probability=0.5 + _checked_confidence(confidence) / 2)
+    margin = _margin(sample, probability=0.5 + checked_confidence(confidence) / 2)
     return Interval(low=centre - margin, high=centre + margin)
 
 
@@ -150,7 +161,7 @@ def lower_bound(values: Sample, *, confidence: float = 0.95) -> float:
         ValueError: fewer than two values, one that is not finite, or a confidence outside (0.5, 1).
     """
     sample = checked_sample(values, name="lower_bound", at_least=2)
-    return mean(sample) - _margin(sample, probability=_checked_confidence(confidence))
+    return mean(sample) - _margin(sample, probability=checked_confidence(confidence))
 
 
 def upper_bound(values: Sample, *, confidence: float = 0.95) -> float:
@@ -160,7 +171,7 @@ def upper_bound(values: Sample, *, confidence: float = 0.95) -> float:
         ValueError: fewer than two values, one that is not finite, or a confidence outside (0.5, 1).
     """
     sample = checked_sample(values, name="upper_bound", at_least=2)
-    return mean(sample) + _margin(sample, probability=_checked_confidence(confidence))
+    return mean(sample) + _margin(sample, probability=checked_confidence(confidence))
 
 
 def paired_improvement(candidate: Sample, champion: Sample, *, confidence: float = 0.95) -> PairedImprovement:
@@ -193,9 +204,3 @@ def paired_improvement(candidate: Sample, champion: Sample, *, confidence: float
 def _margin(sample: Values, *, probability: float) -> float:
     """Student's quantile times the standard error of the mean."""
     return float(stdtrit(len(sample) - 1, probability)) * sample_std(sample) / math.sqrt(len(sample))
-
-
-def _checked_confidence(confidence: float) -> float:
-    if not 0.5 < confidence < 1:
-        raise ValueError(f"confidence {confidence} is outside (0.5, 1): 0.95 is usual")
-    return confidence

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from rl_assets.statistics.estimates import Sample, checked_sample, cvar, iqm, mean, sample_std, t_interval
+from rl_assets.statistics.aggregates import probability_of_improvement
+from rl_assets.statistics.comparisons import REPLICATION_SEEDS, may_be_best
+from rl_assets.statistics.estimates import Sample, Values, checked_sample, cvar, iqm, mean, sample_std, t_interval
 
-REPLICATION_SEEDS = 5
-"""Recipes with fewer seeds are shown as unreplicated."""
 IQM_SEEDS = 4
 """With fewer, trimming a quarter on each side trims nothing."""
 
@@ -22,6 +22,10 @@ class CellEpisodes:
     """Per seed, `[num_episodes]` undiscounted returns of a fixed quota of episodes."""
     lengths: Sequence[Sample] | None = None
     """Per seed, `[num_episodes]` steps of the same episodes, where known."""
+    env_steps: int | None = None
+    """Environment steps that all seeds were trained for, where known."""
+    steps_per_s: float | None = None
+    """Environment steps per second of the population that they were trained in, where known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,22 @@ class LeaderboardRow:
     """Mean over seeds of each seed's mean episode length in steps; None where lengths were not given."""
     num_episodes: int
     num_seeds: int
+    may_be_best: bool
+    """Whether it cannot be told apart from the first, see `rl_assets.statistics.comparisons.may_be_best`."""
+    probability_of_improvement: float | None
+    """How likely one training scores higher than one of the first recipe; None for the first itself."""
+    env_steps: int | None
+    """Environment steps that all seeds were trained for; None where not given."""
+    steps_per_s: float | None
+    """Environment steps per second of the population that they were trained in; None where not given."""
+
+    @property
+    def process_s(self) -> float | None:
+        """What the training cost: seconds of one training process, its share of a population's time. Not money.
+
+        Evaluation and waiting are not in it. None where steps or speed are not known.
+        """
+        return self.env_steps / self.steps_per_s if self.env_steps is not None and self.steps_per_s else None
 
     @property
     def is_replicated(self) -> bool:
@@ -56,13 +76,22 @@ class LeaderboardRow:
         return self.num_seeds >= REPLICATION_SEEDS
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for tables and commands, `is_replicated` included."""
-        return asdict(self) | {"is_replicated": self.is_replicated}
+        """Plain data for tables and commands, derived values included."""
+        return asdict(self) | {name: getattr(self, name) for name in _DERIVED}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read back what `to_json` wrote."""
-        return cls(**{name: value for name, value in data.items() if name != "is_replicated"})
+        """Read back what `to_json` wrote, also before there were comparisons and costs: nothing is known of those."""
+        return cls(**{**_UNKNOWN, **{name: value for name, value in data.items() if name not in _DERIVED}})
+
+
+_DERIVED = ("is_replicated", "process_s")
+_UNKNOWN: Mapping[str, Any] = {
+    "may_be_best": True,
+    "probability_of_improvement": None,
+    "env_steps": None,
+    "steps_per_s": None,
+}
 
 
 def rank_policies(cells: Mapping[str, CellEpisodes], *, confidence: float = 0.95) -> tuple[LeaderboardRow, ...]:
@@ -70,29 +99,49 @@ def rank_policies(cells: Mapping[str, CellEpisodes], *, confidence: float = 0.95
 
     Args:
         cells: hparam key -> its episodes.
-        confidence: of the interval over seeds.
+        confidence: of the interval over seeds, and that the truly best recipe is among those that may be best.
 
     Raises:
         ValueError: a recipe without seeds, a seed without episodes, a value that is not finite, or lengths that do
             not match the returns. A recipe that failed has no row; leave it out.
     """
-    rows = [_summarize(hparam, cell, confidence=confidence) for hparam, cell in cells.items()]
-    rows.sort(key=lambda row: (-row["mean_return"], row["hparam"]))
-    return tuple(LeaderboardRow(rank=position, **row) for position, row in enumerate(rows, start=1))
+    scores = {hparam: _seed_scores(hparam, cell) for hparam, cell in cells.items()}
+    order = sorted(scores, key=lambda hparam: (-mean(scores[hparam]), hparam))
+    ties = may_be_best([scores[hparam] for hparam in order], confidence=confidence)
+    return tuple(
+        LeaderboardRow(
+            hparam=hparam,
+            rank=position + 1,
+            may_be_best=bool(ties[position]),
+            probability_of_improvement=_improvement(scores[hparam], scores[order[0]]) if position else None,
+            **_summarize(hparam, cells[hparam], scores[hparam], confidence=confidence),
+        )
+        for position, hparam in enumerate(order)
+    )
 
 
-def _summarize(hparam: str, cell: CellEpisodes, *, confidence: float) -> dict[str, Any]:
-    """All fields of a row but its rank."""
+def _seed_scores(hparam: str, cell: CellEpisodes) -> Values:
+    """`[num_seeds]` means over episodes."""
     if len(cell.returns) == 0:
         raise ValueError(f"recipe '{hparam}' has no evaluated seeds: leave it out of the ranking")
-    samples = [
-        checked_sample(seed, name=f"returns of recipe '{hparam}', seed {i}") for i, seed in enumerate(cell.returns)
-    ]
-    scores = np.array([mean(sample) for sample in samples])
-    episodes = np.concatenate(samples)
+    return np.array(
+        [
+            mean(checked_sample(seed, name=f"returns of recipe '{hparam}', seed {place}"))
+            for place, seed in enumerate(cell.returns)
+        ]
+    )
+
+
+def _improvement(scores: Values, best: Values) -> float:
+    return float(probability_of_improvement(scores[:, None], best[:, None]))
+
+
+def _summarize(hparam: str, cell: CellEpisodes, scores: Values, *, confidence: float) -> dict[str, Any]:
+    """All fields of a row that other recipes have no part in."""
+    counts = [len(sample) for sample in cell.returns]
+    episodes = np.concatenate([np.asarray(sample, np.float64) for sample in cell.returns])
     interval = t_interval(scores, confidence=confidence) if len(scores) >= 2 else None
     return {
-        "hparam": hparam,
         "mean_return": mean(scores),
         "std_return": sample_std(episodes) if len(episodes) >= 2 else None,
         "iqm": iqm(scores) if len(scores) >= IQM_SEEDS else None,
@@ -100,11 +149,11 @@ def _summarize(hparam: str, cell: CellEpisodes, *, confidence: float) -> dict[st
         "ci_high": interval.high if interval else None,
         "worst_seed_return": float(scores.min()),
         "cvar10": cvar(episodes, level=0.1),
-        "mean_length": None
-        if cell.lengths is None
-        else _mean_length(hparam, cell.lengths, counts=[len(s) for s in samples]),
+        "mean_length": None if cell.lengths is None else _mean_length(hparam, cell.lengths, counts=counts),
         "num_episodes": len(episodes),
         "num_seeds": len(scores),
+        "env_steps": cell.env_steps,
+        "steps_per_s": cell.steps_per_s,
     }
 
 

@@ -10,14 +10,14 @@ from benchmarks.errors import CannotMeasure, require
 from benchmarks.registry import BENCHMARKS, Benchmark
 from benchmarks.report import Table, replace_section
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[2] / "docs"
 TABLE = Table(title="t", columns=("", "s"), rows=(("ours", "1.00"),))
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_has_its_file_and_its_section(name: str) -> None:
     assert importlib.util.find_spec(BENCHMARKS[name].module) is not None
-    replace_section(PAGE.read_text(), name, "figures")
+    replace_section((DOCS / BENCHMARKS[name].page).read_text(), name, "figures")
 
 
 def test_one_that_cannot_be_run_is_told_and_costs_none_of_the_others(
@@ -35,7 +35,7 @@ def test_one_that_cannot_be_run_is_told_and_costs_none_of_the_others(
     )
     page = tmp_path / "benchmarks.md"
     page.write_text("".join(f"<!-- benchmark {name} -->\nold\n<!-- end of {name} -->\n" for name in names))
-    monkeypatch.setattr(program, "PAGE", page)
+    monkeypatch.setattr(program, "DOCS", tmp_path)
     result = CliRunner().invoke(program.app, ["--write"])
     assert result.exit_code == 1
     assert "broken: could not be measured: not installed: something" in result.output

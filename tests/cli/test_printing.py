@@ -27,7 +27,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 
 def board(grid: dict[str, Any]) -> dict[str, Any]:
     document = {"name": "s", "envs": ["X-v0"], "grid": grid, "fixed": {"num_steps": 64}, "dataset": "d"}
-    numbers = {"mean_return": -1234.56, "ci_low": -1240.3, "ci_high": -1200.1, "worst_seed_return": -1299.9}
+    numbers: dict[str, Any] = {"may_be_best": True}
+    numbers |= {"mean_return": -1234.56, "ci_low": -1240.3, "ci_high": -1200.1, "worst_seed_return": -1299.9}
     rows = [
         {"rank": rank, "hparam": hparam, "num_seeds": 2, "is_replicated": False, "num_episodes": 200, **numbers}
         for rank, hparam in enumerate(plan_sweep(SweepConfig.parse(document, source="t"), dataset="d").recipes, start=1)
@@ -60,6 +61,21 @@ def test_the_star_is_explained_and_rows_left_out_are_counted(terminal: StringIO)
     assert "★ 1 " in terminal.getvalue()
     assert "★ the recipe of the reigning champion" in terminal.getvalue()
     assert "and 2 more recipes; --json lists all" in terminal.getvalue()
+
+
+def test_ties_with_the_first_are_marked_and_counted(terminal: StringIO) -> None:
+    answer = board(GRIDS["learning rates"])
+    answer["rows"][2]["may_be_best"] = False
+    printing.print_leaderboard(answer)
+    ranks = [line.split()[:2] for line in terminal.getvalue().splitlines() if "lr=" in line]
+    assert [" ".join(words) for words in ranks][:1] == ["★ 1"]
+    assert [words[0] for words in ranks[1:]] == ["≈2", "3"]
+    assert "≈ 1 recipe of 2 cannot be told apart from the first" in terminal.getvalue()
+
+
+def test_without_ties_no_sign_of_them_is_explained(terminal: StringIO) -> None:
+    printing.print_leaderboard(board(GRIDS["one recipe"]))
+    assert "≈" not in terminal.getvalue()
 
 
 def test_without_a_champion_no_star_is_explained(terminal: StringIO) -> None:

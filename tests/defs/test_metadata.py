@@ -94,6 +94,26 @@ def test_a_trained_policy_shows_its_curve_its_members_and_numbers(swept: Install
         assert f"plan for {ENV}: 4 members in 1 group" in event.metadata["plan"]
 
 
+def test_a_leaderboard_shows_ties_costs_and_speeds_in_the_ui_and_to_programs(swept: Installation) -> None:
+    event = swept.log.latest("eval_leaderboards", ENV)
+    assert event is not None
+    table = event.entries["leaderboard"]
+    assert isinstance(table, dg.TableMetadataValue)
+    rows = api.leaderboard(swept, ENV)["rows"]
+    assert [record.data["hparam"] for record in table.records] == [row["hparam"] for row in rows]
+    assert [record.data["note"] for record in table.records] == [
+        "unreplicated", "cannot be told apart from the best, unreplicated"
+    ], "two seeds tell nothing apart"  # fmt: skip
+    assert event.metadata["num_may_be_best"] == 2
+    trained = {event.partition: event for event in swept.log.newest("trained_policies").values()}
+    for row, record in zip(rows, table.records, strict=True):
+        metadata = trained[f"{ENV}|{row['hparam']}"].metadata
+        assert (row["env_steps"], row["steps_per_s"]) == (metadata["env_steps"], metadata["steps_per_s"])
+        assert row["process_s"] == pytest.approx(row["env_steps"] / row["steps_per_s"])
+        assert record.data["steps_per_s"] == f"{row['steps_per_s']:,}"
+        assert record.data["process_s"] == f"{row['process_s']:.1f}"
+
+
 def test_numbers_that_the_ui_charts_are_finite(swept: Installation) -> None:
     for asset in ASSETS:
         for event in swept.log.history(asset):

@@ -109,7 +109,7 @@ def report(plan: SweepPlan) -> SweepReport:
     first, second, third, _ = plan.recipes
     ranked = rank_policies(
         {
-            first: CellEpisodes(returns=[[100.0, 104.0], [110.0, 112.0], [90.0, 94.0]]),
+            first: CellEpisodes(returns=[[100.0, 104.0], [110.0, 112.0], [90.0, 94.0]], steps_per_s=12345.6),
             second: CellEpisodes(returns=[[50.0, 52.0], [54.0, 56.0], [58.0, 60.0]]),
             third: CellEpisodes(returns=[[20.0, 30.0]]),
         }

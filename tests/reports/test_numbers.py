@@ -9,6 +9,7 @@ from rl_assets.reports.numbers import (
     format_exact,
     format_interval,
     format_number,
+    format_share,
 )
 
 
@@ -29,6 +30,14 @@ from rl_assets.reports.numbers import (
 )
 def test_a_number_is_written_for_a_person(value, decimals, text):
     assert format_number(value, decimals=decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 %"), (0.004, "<1 %"), (0.36, "36 %"), (0.997, ">99 %"), (1.0, "100 %"), (None, "–")],
+)
+def test_a_share_is_whole_percent_and_never_rounded_to_certainty(value, text):
+    assert format_share(value) == text
 
 
 def test_an_interval_without_both_ends_is_unknown():

@@ -39,14 +39,16 @@ def test_the_report_holds_every_part(parse, report):
 
 def test_speeds_stand_in_the_table(parse, report):
     table = parse(without_plotly(sweep_report(report))).table
-    assert [row[-1] for row in table if row[0].isdigit()] == ["12,346", "–", "–"]
+    assert [row[-2] for row in table if row[0].isdigit()] == ["12,346", "–", "–"]
 
 
 def test_a_speed_that_is_not_a_number_is_unknown(parse, report):
     speeds = {"CartPole-v1": dict.fromkeys(report.plan.recipes, float("nan"))}
-    page = parse(without_plotly(sweep_report(dataclasses.replace(report, speeds=speeds))))
+    rows = [dataclasses.replace(row, steps_per_s=float("nan")) for row in report.leaderboards["CartPole-v1"]]
+    changed = dataclasses.replace(report, speeds=speeds, leaderboards={"CartPole-v1": rows})
+    page = parse(without_plotly(sweep_report(changed)))
     assert "Training speed" not in page.text
-    assert [row[-1] for row in page.table if row[0].isdigit()] == ["–", "–", "–"]
+    assert [row[-2:] for row in page.table if row[0].isdigit()] == [["–", "–"]] * 3
 
 
 def test_curves_are_drawn_where_an_episode_has_ended(parse, report):

@@ -153,5 +153,42 @@ def test_a_recipe_that_cannot_be_ranked_is_refused_by_name(cell: CellEpisodes, w
 def test_rows_are_plain_json():
     (row,) = rank_policies({"a": CellEpisodes(returns=np.ones((5, 3)), lengths=np.ones((5, 3), np.int32))})
     data = json.loads(json.dumps(row.to_json()))
-    assert set(data) == {field.name for field in dataclasses.fields(row)} | {"is_replicated"}
+    assert set(data) == {field.name for field in dataclasses.fields(row)} | {"is_replicated", "process_s"}
     assert data["num_episodes"] == 15
+
+
+def test_rows_come_back_from_json():
+    rows = rank_policies({"a": CellEpisodes(returns=[[1.0], [2.0]], env_steps=100, steps_per_s=7.0)})
+    assert tuple(type(row).from_json(json.loads(json.dumps(row.to_json()))) for row in rows) == rows
+
+
+def test_a_row_of_before_there_were_comparisons_claims_none():
+    (row,) = rank({"a": [[1.0], [2.0]]})
+    later = {"may_be_best", "probability_of_improvement", "env_steps", "steps_per_s", "process_s"}
+    old = {name: value for name, value in row.to_json().items() if name not in later}
+    assert type(row).from_json(old) == row
+
+
+def test_ties_with_the_best_and_chances_against_it_stand_in_the_rows():
+    first, second, third = rank(
+        {
+            "far": [[1.0], [2.0], [3.0], [2.0], [2.0]],
+            "near": [[97.0], [100.0], [99.0], [96.0], [104.0]],
+            "best": [[98.0], [100.0], [102.0], [99.0], [101.0]],
+        }
+    )
+    assert [row.hparam for row in (first, second, third)] == ["best", "near", "far"]
+    assert (first.may_be_best, second.may_be_best, third.may_be_best) == (True, True, False)
+    # 97 and 96 beat none, 99 beats 98 and ties with 99, 100 beats two and ties with one, 104 beats all: 9 of 25
+    assert second.probability_of_improvement == pytest.approx(0.36)
+    assert (first.probability_of_improvement, third.probability_of_improvement) == (None, 0.0)
+
+
+def test_what_training_took_is_steps_over_speed_and_nothing_where_either_is_unknown():
+    known, unknown, still = (
+        CellEpisodes(returns=[[1.0]], env_steps=env_steps, steps_per_s=speed)
+        for env_steps, speed in ((50_000, 2_000.0), (50_000, None), (50_000, 0.0))
+    )
+    rows = rank_policies({"a": known, "b": unknown, "c": still})
+    assert [row.process_s for row in rows] == [25.0, None, None]
+    assert [row.to_json()["process_s"] for row in rows] == [25.0, None, None]

@@ -10,6 +10,7 @@ from rl_assets.config.keys import short_hash
 from rl_assets.defs.partitions import ENVS, cell_key
 from rl_assets.errors import InputNotFound
 from rl_assets.reports.leaderboard_page import leaderboard_page
+from rl_assets.reports.numbers import format_interval, format_number, format_share
 from rl_assets.resources.configured import InputsResource, PagesResource
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.inputs import Input
@@ -45,9 +46,10 @@ def eval_leaderboards(
             raise InputNotFound(
                 f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first"
             )
-        evaluations = {hparam: scope.read("policy_evaluations", cell_key(env, hparam)) for hparam in versions}
+        events = inputs.log.newest("policy_evaluations", [cell_key(env, hparam) for hparam in versions])
+        evaluations = {hparam: scope.open(events[cell_key(env, hparam)]) for hparam in versions}
         episodes = {hparam: load_episodes(item.artifact) for hparam, item in evaluations.items()}
-        rows = rank_policies({hparam: _cell_episodes(by_seed) for hparam, by_seed in episodes.items()})
+        rows = rank_policies({hparam: _cell(by_seed, evaluations[hparam]) for hparam, by_seed in episodes.items()})
         candidate = _candidate(rows[0], episodes, evaluations)
         page = leaderboard_page(env, rows, candidate=candidate)
         publication = scope.publish(
@@ -59,6 +61,7 @@ def eval_leaderboards(
                 "best_hparam": rows[0].hparam,
                 "best_mean_return": rows[0].mean_return,
                 "num_recipes": len(rows),
+                "num_may_be_best": sum(row.may_be_best for row in rows),
                 "num_episodes": sum(row.num_episodes for row in rows),
                 "leaderboard": dg.MetadataValue.table([_record(row) for row in rows[:MAX_ROWS]]),
                 "candidate": dg.MetadataValue.json(candidate),
@@ -69,10 +72,12 @@ def eval_leaderboards(
     return publication.as_result()
 
 
-def _cell_episodes(by_seed: dict[int, EpisodeRecords]) -> CellEpisodes:
+def _cell(by_seed: dict[int, EpisodeRecords], evaluation: Input) -> CellEpisodes:
     return CellEpisodes(
         returns=[by_seed[seed].returns for seed in sorted(by_seed)],
         lengths=[by_seed[seed].lengths for seed in sorted(by_seed)],
+        env_steps=evaluation.event.metadata.get("env_steps"),
+        steps_per_s=evaluation.event.metadata.get("steps_per_s"),
     )
 
 
@@ -91,15 +96,27 @@ def _candidate(
 
 
 def _record(row: LeaderboardRow) -> dg.TableRecord:
+    """A line of the table; what may be unknown is text, because a column has one type."""
     return dg.TableRecord(
         {
             "rank": row.rank,
             "hparam": row.hparam,
             "mean_return": round(row.mean_return, 2),
-            "interval": "–" if row.ci_low is None else f"{row.ci_low:.1f} … {row.ci_high:.1f}",
+            "interval": format_interval(row.ci_low, row.ci_high, decimals=1),
+            "iqm": format_number(row.iqm, decimals=2),
+            "beats_best": format_share(row.probability_of_improvement),
             "worst_seed": round(row.worst_seed_return, 2),
+            "cvar10": round(row.cvar10, 2),
+            "mean_length": format_number(row.mean_length, decimals=1),
+            "steps_per_s": format_number(row.steps_per_s, decimals=0),
+            "process_s": format_number(row.process_s, decimals=1),
             "seeds": row.num_seeds,
             "episodes": row.num_episodes,
-            "note": "" if row.is_replicated else "unreplicated",
+            "note": ", ".join(_notes(row)),
         }
     )
+
+
+def _notes(row: LeaderboardRow) -> list[str]:
+    tie = ["cannot be told apart from the best"] if row.may_be_best and row.rank > 1 else []
+    return tie + ([] if row.is_replicated else ["unreplicated"])
