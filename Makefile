@@ -9,7 +9,7 @@ BENCH := --write
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test bench lint types contracts clean
+.PHONY: help setup demo dev test faults bench lint types contracts clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -24,6 +24,9 @@ dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
 
 test: $(STAMP) ## Run the quick tests: no GPU, no cluster, no soak
 	$(BIN)/python -m pytest
+
+faults: $(STAMP) ## Kill, starve and corrupt on purpose, again and again; about ten minutes
+	$(BIN)/python -m pytest tests/faults -m "soak or slow or not soak" -s --no-header $(FAULTS)
 
 bench: $(BENCH_STAMP) ## Measure us beside our peers and write the tables in docs/; BENCH=--quick for a look without writing
 	$(BIN)/python -W ignore -m benchmarks $(BENCH)

@@ -222,7 +222,7 @@ class WallTimeExceeded(GuardrailTripped):
 
     guardrail = "max_wall_time_s"
     happened = "ran out of time"
-    advice = "give the sweep a larger max_wall_time_s and launch it again"
+    advice = "give the sweep a larger max_wall_time_s and launch it again: it goes on from its latest checkpoint"
 
 
 class NotEnoughMemory(TrainingError):

@@ -12,6 +12,7 @@ from rl_assets.rl.evaluation import EpisodeRecords, evaluate, num_streams
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.rl.population import single_thread
 from rl_assets.rl.seeding import Purpose, env_seeds
+from rl_assets.rl.watchdog import watched
 
 
 def selection_episodes(
@@ -84,20 +85,25 @@ def first_episodes(
         The episodes of each contender, in the order of the seeds.
 
     Raises:
-        EnvironmentFault: the pool failed, an episode never ended, or a return is not finite.
+        EnvironmentFault: the pool failed or hangs, an episode never ended, or a return is not finite.
     """
     spaces = describe_env(env)
-    with single_thread():
-        return [
-            evaluate(
-                spec=spec,
-                members=[tensors],
-                env=env,
-                spaces=spaces,
-                seeds=[list(seeds)],
-                num_episodes=len(seeds),
-                deterministic=deterministic,
-                sampling_seeds=[0],
-            )[0]
-            for spec, tensors in contenders
-        ]
+
+    def play(beat: Callable[[], None]) -> list[EpisodeRecords]:
+        with single_thread():
+            return [
+                evaluate(
+                    spec=spec,
+                    members=[tensors],
+                    env=env,
+                    spaces=spaces,
+                    seeds=[list(seeds)],
+                    num_episodes=len(seeds),
+                    deterministic=deterministic,
+                    sampling_seeds=[0],
+                    on_step=beat,
+                )[0]
+                for spec, tensors in contenders
+            ]
+
+    return watched(play, what=f"playing {len(seeds)} episodes of '{env.id}'")

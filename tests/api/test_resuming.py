@@ -10,7 +10,7 @@ from rl_assets import api
 from rl_assets.api.drive import drive
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.defs.assets import policies
+from rl_assets.defs.assets import policy_runs
 from rl_assets.errors import MemberDiverged, RunRefused, UnknownRun
 from rl_assets.rl.outcomes import MemberFailure
 from rl_assets.rl.training import train
@@ -61,14 +61,14 @@ def test_a_resumed_run_does_what_is_missing_and_leads_on_to_the_promotion(
             is_lost = outcome.hparam == victim and trained.count(victim) == 1
             yield replace(outcome, members=(MemberFailure(seed=0, error=error),)) if is_lost else outcome
 
-    real_env_run = policies._EnvRun.__init__
+    real_env_run = policy_runs.EnvRun.__init__
 
     def note_config(self: Any, context: Any, **settings: Any) -> None:
         configs.append(settings["config"])
         real_env_run(self, context, **settings)
 
-    monkeypatch.setattr(policies, "train", lose_the_victim_once)
-    monkeypatch.setattr(policies._EnvRun, "__init__", note_config)
+    monkeypatch.setattr(policy_runs, "train", lose_the_victim_once)
+    monkeypatch.setattr(policy_runs.EnvRun, "__init__", note_config)
     failed = next(iter(drive(installation)))
     assert not failed.success
     assert trained.count(victim) == 1, "what diverged is not tried again by itself"

@@ -13,7 +13,7 @@ from rl_assets.api.drive import drive, execute, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.api.queries import ASSETS
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.defs.assets import policies
+from rl_assets.defs.assets import policy_runs
 from rl_assets.defs.graph import build_definitions
 from rl_assets.errors import EnvironmentFault
 from rl_assets.resources.event_log import ARTIFACT_KEY, Event
@@ -74,7 +74,7 @@ def test_one_failing_partition_leaves_five_and_a_second_run_trains_it_alone(
             failure = MemberFailure(seed=0, error=EnvironmentFault("injected: the pool died"))
             yield replace(outcome, members=(failure,)) if key == victim and len(trained) <= 6 else outcome
 
-    monkeypatch.setattr(policies, "train", train_but_lose_one)
+    monkeypatch.setattr(policy_runs, "train", train_but_lose_one)
     results = list(drive(installation))
     assert [result.success for result in results[:3]].count(False) == 1, [reason_of(result) for result in results]
     assert len(trained) == 6
@@ -115,7 +115,7 @@ def test_an_interrupt_ends_the_sweep_and_the_next_launch_goes_on(
             os.kill(os.getpid(), signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(policies, "train", interrupt_after_one)
+        patched.setattr(policy_runs, "train", interrupt_after_one)
         with pytest.raises(KeyboardInterrupt):
             api.run_sweep(installation, sweep)
     kept = set(installation.log.latest_ids("trained_policies"))
@@ -187,7 +187,7 @@ def test_the_same_sweep_in_another_installation_gives_the_same_policies(
 def run_range(installation: Installation, *, first: str, last: str) -> dg.ExecuteInProcessResult:
     """Materialize a range of policies and evaluations in one run, as a backfill of that range does."""
     tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
-    return execute(installation, assets=[policies.TRAINED, policies.EVALUATED], partition=None, tags=tags)
+    return execute(installation, assets=[policy_runs.TRAINED, policy_runs.EVALUATED], partition=None, tags=tags)
 
 
 def artifact_of(installation: Installation, event: Event) -> Artifact:

@@ -9,7 +9,7 @@ from rl_assets import api
 from rl_assets.api.drive import drive, execute
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.defs.assets import policies
+from rl_assets.defs.assets import policy_runs
 from rl_assets.errors import EnvironmentFault, ReadOutsideScope, UnknownClient
 from rl_assets.resources.inputs import Inputs
 from rl_assets.rl.outcomes import MemberFailure
@@ -45,7 +45,7 @@ def train_all(installation: Installation) -> dg.ExecuteInProcessResult:
         "dagster/asset_partition_range_start": f"{ENV}|{hparams[0]}",
         "dagster/asset_partition_range_end": f"{ENV}|{hparams[-1]}",
     }
-    return execute(installation, assets=[policies.TRAINED, policies.EVALUATED], partition=None, tags=tags)
+    return execute(installation, assets=[policy_runs.TRAINED, policy_runs.EVALUATED], partition=None, tags=tags)
 
 
 def partitions(answer: dict[str, list], asset: str) -> set[str]:
@@ -88,7 +88,7 @@ def test_when_one_clients_recipe_fails_the_other_is_recorded_as_ever(
             lost = MemberFailure(seed=0, error=EnvironmentFault("injected: the pool died"))
             yield type(outcome)(hparam=outcome.hparam, members=(lost,)) if outcome.hparam in cells["acme"] else outcome
 
-    monkeypatch.setattr(policies, "train", train_but_lose_acme)
+    monkeypatch.setattr(policy_runs, "train", train_but_lose_acme)
     assert not train_all(installation).success
     assert datasets_read(installation) == {cells["globex"]: set(installation.register.datasets_of(GLOBEX["client_id"]))}
     assert partitions(api.client_lineage(installation, ACME["client_id"]), "trained_policies") == set()

@@ -2,17 +2,23 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from rl_assets.resources.event_log import ARTIFACT_KEY, EventLog
 from rl_assets.resources.inputs import REUSED_KEY
+from rl_assets.resources.progress import ProgressBoard
+from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact
+from rl_assets.store.objects import ObjectStore
 from tests.conftest import PROJECT
 from tests.defs.tiny_sweeps import tiny_sweep
 
@@ -39,7 +45,7 @@ class Place:
         }
 
     def start(self, *words: object, program: str = RLCTL) -> subprocess.Popen[str]:
-        """Start `rlctl`, or another program, with these words."""
+        """Start `rlctl`, or another program, with these words, as the head of a process group of its own."""
         return subprocess.Popen(
             [sys.executable, "-c", program, *map(str, words)],
             env=self.environ,
@@ -47,6 +53,7 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, *words: object, program: str = RLCTL) -> tuple[int, str, str]:
@@ -75,6 +82,42 @@ class Place:
             if record.asset_materialization is not None and REUSED_KEY not in record.asset_materialization.metadata
         ]
 
+    def artifacts(self, asset: str) -> dict[str, Artifact]:
+        """Partition -> the newest artifact."""
+        store = ObjectStore(self.folder / "state" / "store")
+        with self.instance() as instance:
+            events = EventLog(instance).newest(asset)
+        return {
+            partition: read_artifact(store, ArtifactRef.from_json(event.metadata[ARTIFACT_KEY]))
+            for partition, event in events.items()
+        }
+
+    def kill_when(self, is_time: Callable[[], bool], *words: object, spares_workers: bool = False) -> bool:
+        """Start `rlctl` and kill it at a moment, with everything that it started or alone; was it still at work?"""
+        process = self.start(*words)
+        ends_at = time.monotonic() + WAIT_S
+        while process.poll() is None and not is_time() and time.monotonic() < ends_at:
+            time.sleep(0.01)
+        was_at_work = process.poll() is None
+        with suppress(ProcessLookupError):
+            if spares_workers:
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=WAIT_S)
+        return was_at_work
+
+    @property
+    def share_trained(self) -> float:
+        """Part of its steps that the training under way has taken; 0 where none is."""
+        states = ProgressBoard(self.folder / "state" / "progress").running()
+        return max((state["env_steps_done"] / max(1, state["env_steps_total"]) for state in states), default=0.0)
+
+    @property
+    def num_checkpoints(self) -> int:
+        """Checkpoints that stand."""
+        return len(list((self.folder / "state" / "store").rglob("checkpoints/**/*.safetensors")))
+
     def progress_files(self) -> list[str]:
         """Who is on the progress board."""
         return sorted(path.name for path in (self.folder / "state" / "progress").glob("*.json"))
@@ -96,6 +139,19 @@ def write_sweep(folder: Path, *, rates: int = 2, slow_sizes: tuple[int, ...] = (
     path = folder / "faults.yaml"
     path.write_text(json.dumps(sweep.model_dump(mode="json", exclude_none=True)))
     return path
+
+
+def trained_bytes(place: Place) -> dict[tuple[str, str], str]:
+    """Checksums of all that was trained and evaluated, by recipe and file.
+
+    The hash at the end of a recipe's key is left out: it differs between installations, as its client's pseudonym does.
+    """
+    return {
+        (partition.rpartition("-")[0], f"{asset}/{name}"): artifact.checksum(name)
+        for asset in ("trained_policies", "policy_evaluations")
+        for partition, artifact in place.artifacts(asset).items()
+        for name in artifact.file_names
+    }
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = WAIT_S) -> Any:

@@ -42,7 +42,7 @@ def end(place: Place, process, way: str) -> None:
 def test_a_sweep_that_ends_early_keeps_what_is_done_and_does_only_the_rest(
     place: Place, tmp_path: Path, way: str, again: str
 ) -> None:
-    file = write_sweep(tmp_path, rates=2, slow_sizes=(128, 128), fixed=FIXED, total_timesteps=100_000)
+    file = write_sweep(tmp_path, rates=2, slow_sizes=(128, 128), fixed=FIXED, total_timesteps=300_000)
     process = place.start("sweep", "-f", file)
     wait_for(lambda: len(place.made("trained_policies")) >= 2 or process.poll() is not None)
     workers = children_of(process.pid)

@@ -15,7 +15,7 @@ from rl_assets.api.drive import drive, execute, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.api.queries import ASSETS
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.defs.assets import policies
+from rl_assets.defs.assets import policy_runs
 from rl_assets.defs.graph import build_definitions
 from rl_assets.errors import RlAssetsError
 from rl_assets.resources.event_log import ARTIFACT_KEY, Event
@@ -91,7 +91,7 @@ def flip(path: Path) -> bytes:
 def materialize(installation: Installation, asset: str, partition: str) -> dg.ExecuteInProcessResult:
     """What an operator does in the browser."""
     key = dg.AssetKey(asset)
-    if key not in (policies.TRAINED, policies.EVALUATED):
+    if key not in (policy_runs.TRAINED, policy_runs.EVALUATED):
         return execute(installation, assets=[key], partition=partition)
     tags = {"dagster/asset_partition_range_start": partition, "dagster/asset_partition_range_end": partition}
     return execute(installation, assets=[key], partition=None, tags=tags)

@@ -30,7 +30,7 @@ class LongOrShortPool:
 
     reward = 1.0
 
-    def __init__(self, env, *, spaces, seeds, num_threads, on_step):
+    def __init__(self, env, *, spaces, seeds, num_threads=1, on_step=None):
         self.env, self.num_envs = env, len(seeds)
         self._ends_at = np.where(np.array(seeds) % 2, 50, 1)
 
@@ -95,8 +95,8 @@ def test_long_episodes_are_waited_for(monkeypatch):
 class LuckyPool(LongOrShortPool):
     """Each episode is of 50 steps or of 1, decided by its stream's own generator when it begins."""
 
-    def __init__(self, env, *, spaces, seeds, num_threads):
-        super().__init__(env, spaces=spaces, seeds=seeds, num_threads=num_threads)
+    def __init__(self, env, *, seeds, **arguments):
+        super().__init__(env, seeds=seeds, **arguments)
         lots = [np.random.default_rng(seed).random(200) < 0.5 for seed in seeds]
         self._lengths = np.where(np.stack(lots), 50, 1)
         self._episode = np.zeros(len(seeds), int)

@@ -39,6 +39,7 @@ from rl_assets.rl.plan import TrainingPlan, plan_training
 from rl_assets.rl.supervision import HEARTBEAT_S
 from rl_assets.rl.training import train
 from rl_assets.rl.trials import selection_episodes
+from rl_assets.rl.watchdog import watched
 
 LOG_EVERY_S = 10.0
 
@@ -240,8 +241,16 @@ class EnvRun:
         missing = [seed for seed in cell.seeds if seed not in episodes]
         if missing:
             members = [(seed, cell.tensors(seed)) for seed in missing]
-            records = selection_episodes(
-                env=cell.env, spaces=describe_env(cell.env), spec=cell.spec, members=members, config=cell.config
+            records = watched(
+                lambda beat: selection_episodes(
+                    env=cell.env,
+                    spaces=describe_env(cell.env),
+                    spec=cell.spec,
+                    members=members,
+                    config=cell.config,
+                    on_step=beat,
+                ),
+                what=f"evaluating '{hparam}' in '{self._env}'",
             )
             episodes |= dict(zip(missing, records, strict=True))
         return cell.publish(episodes, describe_evaluation(episodes))
