@@ -22,8 +22,8 @@ demo: $(STAMP) ## Run the whole lifecycle, from a dataset to promoted models
 dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
 	$(BIN)/dagster dev
 
-test: $(STAMP) ## Run the quick tests: no GPU, no cluster, no soak
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run the quick tests on all cores: no GPU, no cluster, no soak
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 faults: $(STAMP) ## Kill, starve and corrupt on purpose, again and again; about ten minutes
 	$(BIN)/python -m pytest tests/faults -m "soak or slow or not soak" -s --no-header $(FAULTS)

@@ -20,6 +20,7 @@ from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.defs.graph import build_definitions
 from rl_assets.resources.home import Home
 from rl_assets.resources.inputs import Inputs
+from rl_assets.resources.sqlite_events import KeptSqliteEventLogStorage
 from rl_assets.rl.plan import Member, plan_training
 from rl_assets.rl.training import train
 from rl_assets.store.objects import ObjectStore
@@ -108,5 +109,10 @@ def _installation(folder: Path) -> Iterator[Installation]:
     state, database = folder / "state", folder / "instance"
     database.mkdir()
     home = Home(root=ROOT, state=state, store_url=str(state / "store"))
-    with dg.DagsterInstance.local_temp(str(database), overrides=QUIET) as instance:
+    events = {
+        "module": KeptSqliteEventLogStorage.__module__,
+        "class": KeptSqliteEventLogStorage.__name__,
+        "config": {"base_dir": str(database / "history" / "runs")},
+    }
+    with dg.DagsterInstance.local_temp(str(database), overrides=QUIET | {"event_log_storage": events}) as instance:
         yield Installation(home=home, instance=instance, definitions=build_definitions(home))

@@ -41,7 +41,17 @@ def read_plan(scope: OutputScope, sweep: Event, *, is_evidence: bool = False) ->
 
 
 class CellTraining:
-    """What one cell needs to be trained: recipe, data, and the members that are still missing."""
+    """What one cell needs to be trained: recipe, data, and the members that are still missing.
+
+    Args:
+        scope: of the cell's policy.
+        env_key: key of its environment.
+        hparam: key of its recipe.
+        sweep: which asks for it.
+        datasets: the materializations of datasets that the run has found so far, by key; all its cells read the same.
+        is_retrained: whether what was trained before counts for nothing.
+        on_damage: is told of a checkpoint that cannot be used.
+    """
 
     def __init__(
         self,
@@ -50,6 +60,7 @@ class CellTraining:
         env_key: str,
         hparam: str,
         sweep: Event,
+        datasets: dict[str, Event],
         is_retrained: bool = False,
         on_damage: Callable[[CorruptObject], None],
     ) -> None:
@@ -60,7 +71,9 @@ class CellTraining:
         self.recipe = plan.recipes[hparam]
         self.evaluation: EvaluationConfig = plan.evaluation
         self._scope = scope
-        self._dataset = scope.read("datasets", self.recipe.dataset)
+        if self.recipe.dataset not in datasets:
+            datasets[self.recipe.dataset] = scope.read("datasets", self.recipe.dataset).event
+        self._dataset = scope.open(datasets[self.recipe.dataset])
         prior = None if is_retrained else scope.find("trained_policies", scope.partition)
         self._prior = prior if prior is not None and self._is_reusable(prior) else None
         self._prior_seeds = tuple(self._prior.metadata[SEEDS_KEY]) if self._prior else ()
@@ -184,12 +197,14 @@ class CellCheckpoints:
 class CellEvaluation:
     """What one cell needs to be evaluated: its newest policy, and the members that have no episodes yet."""
 
-    def __init__(self, scope: OutputScope, *, env_key: str, sweep: Event, is_repeated: bool = False) -> None:
+    def __init__(
+        self, scope: OutputScope, *, env_key: str, sweep: Event, policy: Event | None, is_repeated: bool = False
+    ) -> None:
         plan = read_plan(scope, sweep)
         self.config: EvaluationConfig = plan.evaluation
         self.env: EnvConfig = plan.envs[env_key]
         self._scope = scope
-        self._policy: Input = scope.read("trained_policies", scope.partition)
+        self._policy: Input = scope.read("trained_policies", scope.partition) if policy is None else scope.open(policy)
         self.seeds = member_seeds(self._policy.artifact)
         self.spec = PolicySpec.from_json(self._policy.artifact.facts["policy"])
         prior = None if is_repeated else scope.find("policy_evaluations", scope.partition)

@@ -19,7 +19,7 @@ import numpy as np
 from rl_assets.config.canonical import canonical_json
 from rl_assets.errors import CorruptObject
 from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
-from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers, sync_folder
+from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers
 from rl_assets.store.objects import ObjectStore, namespace_of
 from rl_assets.store.tensors import decode_tensors, encode_tensors, read_note
 
@@ -74,11 +74,10 @@ class TrainingCheckpoints:
         data = encode_checkpoint(checkpoint)
         target = self._folder / f"{checkpoint.update:012d}-{hashlib.sha256(data).hexdigest()}.safetensors"
         with refusals_explained(f"keep checkpoint '{target}'"):
-            sweep_leftovers(self._namespace_folder)
             self._folder.mkdir(parents=True, exist_ok=True)
             with staged_file(self._namespace_folder, data) as temporary:
                 temporary.replace(target)
-            sync_folder(self._folder)
+            # The folder is not synced: a power cut may cost the newest checkpoint, and so time, but never the result.
             if not self._keeps_all:
                 for file in self.files()[:-NUM_KEPT]:
                     file.path.unlink(missing_ok=True)
@@ -122,6 +121,7 @@ class TrainingCheckpoints:
             StoreUnavailable: the disk refused.
         """
         with refusals_explained(f"remove the checkpoints in '{self._folder}'"):
+            sweep_leftovers(self._namespace_folder)
             for file in self.files():
                 file.path.unlink(missing_ok=True)
             if self._folder.is_dir() and not any(self._folder.iterdir()):

@@ -106,7 +106,9 @@ def encode_table(columns: Mapping[str, npt.NDArray[Any] | Sequence[Any]]) -> byt
         raise ValueError(f"columns differ in length: {lengths}")
     table = pa.table({name: _to_arrow(array) for name, array in arrays.items()})
     buffer = BytesIO()
-    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    pq.write_table(
+        table, buffer, compression="zstd", write_page_checksum=True, use_dictionary=False, write_statistics=False
+    )
     return buffer.getvalue()
 
 

@@ -15,14 +15,14 @@ from tests.faults.processes import Place, make_place, trained_bytes
 CARTPOLE = {
     "envs": ["CartPole-v1"],
     "fixed": {"num_envs": 8, "num_steps": 32, "learning_rate": 1e-3},
-    "total_timesteps": 400_000,
-    "segment_steps": 20_000,
+    "total_timesteps": 160_000,
+    "segment_steps": 8_000,
 }
 HALF_CHEETAH = {
     "envs": ["HalfCheetah-v4"],
     "fixed": {"num_envs": 4, "num_steps": 64, "normalize_observations": True, "learning_rate": 1e-3},
-    "total_timesteps": 60_000,
-    "segment_steps": 5_000,
+    "total_timesteps": 40_000,
+    "segment_steps": 4_000,
 }
 CASES = {
     "population of 4 in CartPole": CARTPOLE | {"seeds": 4},

@@ -84,6 +84,7 @@ class EnvRun:
         self._env = env
         self._plan: TrainingPlan
         self._stopped: set[str] = set()
+        self._datasets: dict[str, Event] = {}
         self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
         self._logged_at = 0.0
 
@@ -103,6 +104,7 @@ class EnvRun:
                         env_key=self._env,
                         hparam=hparam,
                         sweep=sweep,
+                        datasets=self._datasets,
                         is_retrained=is_retrained,
                         on_damage=lambda error: self._context.log.warning(str(error)),
                     )
@@ -219,6 +221,7 @@ class EnvRun:
 
     def evaluate(self, cells: Mapping[str, Event]) -> None:
         """Evaluate every cell that has a policy, with the episodes that training left in memory where there are any."""
+        policies = self._inputs.log.newest("trained_policies", [cell_key(self._env, hparam) for hparam in cells])
         for hparam, sweep in cells.items():
             key = cell_key(self._env, hparam)
             if key in self.failures or key in self._stopped:
@@ -228,7 +231,9 @@ class EnvRun:
             try:
                 with self._inputs.for_output("policy_evaluations", key) as scope:
                     is_repeated = self._config.retrain and not is_done
-                    cell = CellEvaluation(scope, env_key=self._env, sweep=sweep, is_repeated=is_repeated)
+                    cell = CellEvaluation(
+                        scope, env_key=self._env, sweep=sweep, policy=policies.get(key), is_repeated=is_repeated
+                    )
                     if cell.is_complete and is_done:
                         continue
                     publication = cell.republish() if cell.is_complete else self._evaluate(hparam, cell)
