@@ -1,5 +1,6 @@
 """An installation in a temporary folder, with the project's own definitions."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from rl_assets.resources.home import Home
 
 PROJECT = Path(__file__).parents[1]
 QUIET = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
+
+# Workers of pytest-xdist ignore interrupts, and all that they start inherits it; what is tested here must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")

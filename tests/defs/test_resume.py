@@ -3,6 +3,7 @@
 import re
 import signal
 
+import numpy as np
 import pytest
 
 from rl_assets.api.drive import execute
@@ -10,6 +11,7 @@ from rl_assets.api.sweeps import run_sweep
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.resources.cells import CellTraining
 from rl_assets.rl import numerics
+from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.store.artifacts import ArtifactRef, read_artifact
 from rl_assets.store.bundles import checkpoint_file, load_member, policy_file
 from rl_assets.store.checkpoints import FOLDER, decode_checkpoint
@@ -169,3 +171,35 @@ def test_all_checkpoints_are_kept_where_the_sweep_says_so(installation):
     assert policy.file_names.count(policy_file(0)) == 1
     assert train(installation, retrain=True).success
     assert artifact_of(installation).ref.data_version == policy.ref.data_version
+
+
+def test_a_member_that_diverges_keeps_its_last_good_checkpoint(installation, monkeypatch):
+    real, steps = EnvironmentPool.step, []
+
+    def step(self, actions):
+        batch = real(self, actions)
+        steps.append(1)
+        if len(steps) == 32 * 10 + 5:
+            batch.rewards[0] = np.nan
+        return batch
+
+    monkeypatch.setattr(EnvironmentPool, "step", step)
+    outcome = launch(installation)
+    assert len(outcome.failed) == 1
+    kept = {seed: load(path) for seed, path in enumerate(newest_of_each_training(installation))}
+    assert sorted((checkpoint.update, checkpoint.is_final) for checkpoint in kept.values()) == [(8, False), (16, True)]
+    for checkpoint in kept.values():
+        assert all(np.isfinite(tensor).all() for tensor in checkpoint.tensors.values())
+    monkeypatch.undo()
+    assert launch(installation).is_complete
+    (event,) = installation.log.newest("trained_policies").values()
+    assert sorted(resumed_at(event)) == [8, 16]
+
+
+def newest_of_each_training(installation):
+    folders = {path.parent for path in checkpoint_files(installation)}
+    return [max(folder.glob("*.safetensors")) for folder in sorted(folders)]
+
+
+def load(path):
+    return decode_checkpoint(path.read_bytes(), source=str(path))
