@@ -16,8 +16,6 @@ from rl_assets.rl.population import Population, single_thread
 from rl_assets.store.checkpoints import TrainingCheckpoints
 from rl_assets.store.objects import ObjectStore
 
-NUM_SEGMENTS = 7
-
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -30,6 +28,7 @@ class Case:
     is_normalized: bool = False
     updates: int = 6
     """Updates of a segment while it is measured; the share is computed for a segment of the default length."""
+    segments: int = 7
 
 
 CASES = (
@@ -51,13 +50,13 @@ CASES = (
         updates=3,
     ),
     Case(name="Pong-v5, 8 x 128", env_id="Pong-v5", layout=Layout(), updates=2),
-    Case(name="Pong-v5, 64 x 128", env_id="Pong-v5", layout=Layout(num_envs=64), updates=2),
+    Case(name="Pong-v5, 64 x 128", env_id="Pong-v5", layout=Layout(num_envs=64), updates=2, segments=3),
 )
 
 
 def measure(*, quick: bool = False) -> list[Table]:
     """Go through the cases."""
-    rows = [_measure(case, segments=3 if quick else NUM_SEGMENTS) for case in (CASES[:4] if quick else CASES)]
+    rows = [_measure(case, segments=3 if quick else case.segments) for case in (CASES[:4] if quick else CASES)]
     return [
         Table(
             title="The end of a segment of the default length",
@@ -89,7 +88,7 @@ def _measure(case: Case, *, segments: int) -> tuple[str, ...]:
     ):
         store = ObjectStore(folder)
         kept = [TrainingCheckpoints(store, training=f"{seed:032x}", owners=frozenset()) for seed in range(len(members))]
-        while not population.is_done:
+        while not population.everybody_rests:
             starts_segment = population.update % case.updates == 0
             (first if starts_segment else others).append(seconds(population.advance))
             if population.is_at_segment_end:
