@@ -26,7 +26,7 @@ test: $(STAMP) ## Run the quick tests on all cores: no GPU, no cluster, no soak
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 faults: $(STAMP) ## Kill, starve and corrupt on purpose, again and again; about ten minutes
-	$(BIN)/python -m pytest tests/faults --numprocesses auto --dist worksteal -m "soak or slow or not soak" -rA $(FAULTS)
+	$(BIN)/python -m pytest tests/faults --numprocesses auto --dist worksteal -m "soak or slow or not soak" -rA -o faulthandler_timeout=900 $(FAULTS)
 
 bench: $(BENCH_STAMP) ## Measure us beside our peers and write the tables in docs/; BENCH=--quick for a look without writing
 	$(BIN)/python -W ignore -m benchmarks $(BENCH)

@@ -24,7 +24,7 @@ from tests.store.conftest import REPOSITORY, StartChild
 ALICE = frozenset({"c-00000000aa"})
 ENV = "CartPole-v1"
 KILLS = 6
-SOAK_KILLS = 200
+SOAK_KILLS = 60
 
 WRITE_UNTIL_KILLED = """
 import json, sys
