@@ -10,6 +10,8 @@ from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe, hparam_key
+from rl_assets.rl import supervision
+from rl_assets.rl.child import ChildProcess
 from rl_assets.rl.plan import Member
 
 MakeMember = Callable[..., Member]
@@ -45,3 +47,17 @@ def make_member() -> MakeMember:
         return Member(recipe=recipe, hparam=hparam_key(recipe), seed=seed, max_wall_time_s=max_wall_time_s)
 
     return make
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[ChildProcess]:
+    """Every worker process that a training starts, in order."""
+    workers: list[ChildProcess] = []
+
+    class Recorded(ChildProcess):
+        def __init__(self, module: str) -> None:
+            super().__init__(module)
+            workers.append(self)
+
+    monkeypatch.setattr(supervision, "ChildProcess", Recorded)
+    return workers

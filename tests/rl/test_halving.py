@@ -11,23 +11,11 @@ from rl_assets.rl.halving import Contender, rung_update, score_at, stops_at, tra
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import num_updates, plan_training
 from rl_assets.rl.training import train
+from tests.rl.kept import Kept
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
 BUDGET = {"total_timesteps": 12_800, "segment_steps": 1_280}
 RATES = (1e-5, 3e-3, 1e-4, 1e-2)
-
-
-class Kept:
-    """Checkpoints in memory, the newest of each member."""
-
-    def __init__(self):
-        self.newest = {}
-
-    def load(self, member):
-        return self.newest.get(member.label)
-
-    def save(self, member, checkpoint):
-        self.newest[member.label] = checkpoint
 
 
 @pytest.fixture

@@ -11,48 +11,20 @@ import pytest
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import StoreUnavailable
-from rl_assets.rl import supervision
-from rl_assets.rl.child import ChildProcess
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import plan_training
 from rl_assets.rl.training import train
+from tests.rl.kept import Kept
 
 CARTPOLE = EnvConfig(id="CartPole-v1")
 EVALUATION = EvaluationConfig(num_episodes=3)
 LONG = {"total_timesteps": 12_800, "segment_steps": 1_280}
 
 
-class Kept:
-    """Checkpoints in memory."""
-
-    def __init__(self):
-        self.saved = []
-
-    def load(self, member):
-        return next((kept for label, kept in reversed(self.saved) if label == member.label), None)
-
-    def save(self, member, checkpoint):
-        self.saved.append((member.label, checkpoint))
-
-
 @pytest.fixture
 def members(make_member):
     return [make_member(seed, learning_rate=rate, **LONG) for rate in (1e-3, 3e-3) for seed in (0, 1)]
-
-
-@pytest.fixture
-def started(monkeypatch):
-    """Every worker process that a training starts, in order."""
-    workers = []
-
-    class Recorded(ChildProcess):
-        def __init__(self, module):
-            super().__init__(module)
-            workers.append(self)
-
-    monkeypatch.setattr(supervision, "ChildProcess", Recorded)
-    return workers
 
 
 def in_processes(plan):

@@ -8,8 +8,7 @@ import pytest
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import EnvironmentFault, MemberDiverged
-from rl_assets.rl import supervision, training
-from rl_assets.rl.child import ChildProcess
+from rl_assets.rl import training
 from rl_assets.rl.envs.pool import EnvironmentPool
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import num_updates
@@ -56,20 +55,6 @@ def members(make_member):
 def endless(make_member):
     """A member whose training takes hours."""
     return dataclasses.replace(make_member(total_timesteps=10**9), hparam="endless")
-
-
-@pytest.fixture
-def started(monkeypatch):
-    """Every worker process that a training starts, in order."""
-    workers = []
-
-    class Recorded(ChildProcess):
-        def __init__(self, module):
-            super().__init__(module)
-            workers.append(self)
-
-    monkeypatch.setattr(supervision, "ChildProcess", Recorded)
-    return workers
 
 
 def test_chunks_and_processes_do_not_change_bytes(members):
