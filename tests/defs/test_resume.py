@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from rl_assets.api.drive import execute
+from rl_assets.api.drive import execute, reason_of
 from rl_assets.api.sweeps import run_sweep
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.resources.cells import CellTraining
@@ -203,3 +203,14 @@ def newest_of_each_training(installation):
 
 def load(path):
     return decode_checkpoint(path.read_bytes(), source=str(path))
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, 0.5])
+def test_a_heartbeat_that_nobody_could_keep_is_refused_before_anything_trains(installation, seconds):
+    launch(installation)
+    before = installation.log.latest_ids("trained_policies")
+    refused = train(installation, heartbeat_s=seconds, retrain=True)
+    assert not refused.success
+    assert "heartbeat_s" in reason_of(refused)
+    assert "greater than or equal to 1" in reason_of(refused)
+    assert installation.log.latest_ids("trained_policies") == before

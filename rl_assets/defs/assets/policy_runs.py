@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from rl_assets.defs.assets.cell_claims import CellClaims
 from rl_assets.defs.assets.policy_metadata import (
@@ -56,7 +57,7 @@ class PoliciesConfig(dg.Config):
     allow_inexact: bool = False
     """Go on with what was interrupted also where this machine or its software gives other bits; it is recorded."""
 
-    heartbeat_s: float = HEARTBEAT_S
+    heartbeat_s: float = Field(default=HEARTBEAT_S, ge=1)
     """Seconds of silence after which a training process counts as hung and is replaced."""
 
 
