@@ -52,20 +52,21 @@ def bytes_of(outcomes):
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 def test_what_a_worker_that_dies_or_hangs_was_training_ends_with_the_same_bytes(members, started, fault):
     expected = bytes_of(train(plan_training(CARTPOLE, members), evaluation=EVALUATION))
-    hurt, incidents, kept = [], [], Kept()
+    hurt, incidents = [], []
 
-    def hurt_once(progress):
-        if not hurt and any(checkpoint.update == 60 for _, checkpoint in kept.saved):
-            hurt.append(started[0].pid)
-            os.kill(started[0].pid, fault)
+    class Hurting(Kept):
+        def save(self, member, checkpoint):
+            super().save(member, checkpoint)
+            if not hurt and member.label == members[0].label:
+                hurt.append(started[0].pid)
+                os.kill(started[0].pid, fault)
 
     outcomes = list(
         train(
             in_processes(plan_training(CARTPOLE, members)),
             evaluation=EVALUATION,
-            checkpoints=kept,
+            checkpoints=Hurting(),
             heartbeat_s=1.0,
-            on_progress=hurt_once,
             on_incident=incidents.append,
         )
     )
