@@ -39,6 +39,7 @@ RlAssetsError
 │   ├── ReadOutsideScope        an asset tried to read without saying for which output
 │   └── InputNotFound           an input that was never materialized
 └── PromotionError
+    ├── GateFault               an installed gate or metric misbehaved, so that nothing was decided
     ├── PromotionConflict       somebody else promoted first
     └── NothingToPromote        there is no passing verdict to act on
 
@@ -315,6 +316,10 @@ class InputNotFound(LineageError):
 
 class PromotionError(RlAssetsError):
     """A promotion could not be carried out."""
+
+
+class GateFault(PromotionError):
+    """An installed gate raised or answered with nonsense, or a metric that a gate needs is missing."""
 
 
 class PromotionConflict(PromotionError):

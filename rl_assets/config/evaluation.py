@@ -1,8 +1,9 @@
 """How policies are evaluated, and what they must show to be promoted."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rl_assets.config.expectations import Wording
 from rl_assets.config.strict import StrictModel
@@ -18,20 +19,85 @@ class EvaluationConfig(StrictModel):
     """Take the most likely action instead of a sampled one."""
 
 
+PerEnv = Annotated[float | dict[str, float], Wording("a number, or a mapping of env to number")]
+"""One number for all environments, or one for each by its key."""
+
+Settings = Annotated[dict[str, Any], Wording("a mapping of setting to value")]
+
+
+class MetricLimits(StrictModel):
+    """Limits of one metric's mean over fresh episodes."""
+
+    floor: PerEnv | None = None
+    """Least mean to promote."""
+
+    ceiling: PerEnv | None = None
+    """Largest mean to promote."""
+
+    @model_validator(mode="after")
+    def _something_is_limited(self) -> Self:
+        if self.floor is None and self.ceiling is None:
+            raise ValueError("neither floor nor ceiling is given: give at least one, or leave the metric out")
+        return self
+
+
+class StabilityConfig(StrictModel):
+    """How often an episode may fail, however high the mean is."""
+
+    least_return: PerEnv
+    """An episode that returns less counts as failed."""
+
+    max_share: float = Field(default=0.05, gt=0, lt=1)
+    """Share of all episodes that may fail."""
+
+
+class NonInferiorityConfig(StrictModel):
+    """When it is enough not to be worse than the champion: where the candidate costs less."""
+
+    margin: PerEnv
+    """How much lower than the champion's the mean return may be."""
+
+    cost: Literal["env_steps", "num_parameters"] = "env_steps"
+    """What the candidate has to save: steps of its training, or parameters of its network."""
+
+    min_saving: float = Field(default=0.2, gt=0, lt=1)
+    """Least share of the champion's cost that it has to save."""
+
+    @field_validator("margin")
+    @classmethod
+    def _margins_are_positive(cls, value: Any) -> Any:
+        wrong = [margin for margin in (value.values() if isinstance(value, dict) else [value]) if margin <= 0]
+        if wrong:
+            raise ValueError(f"expected a number above 0, got {wrong[0]:g}: state how much worse is acceptable")
+        return value
+
+
 class GatesConfig(StrictModel):
     """Eval gates on fresh episodes."""
 
-    floor: Annotated[float | dict[str, float], Wording("a number, or a mapping of env to number")] | None = None
+    floor: PerEnv | None = None
     """Least mean return to promote, one for all or by env key; without one, the threshold Gymnasium publishes."""
 
+    metrics: dict[str, MetricLimits] = Field(default_factory=dict)
+    """Limits of further metrics by name: `cvar10` (mean of the worst tenth of returns), `length`, or an installed."""
+
+    stability: StabilityConfig | None = None
+    """How often an episode may fail; left out: not asked."""
+
     num_episodes: int = Field(default=100, ge=2, le=100_000)
-    """Fresh episodes, each the first of its own environment stream, for the candidate and the champion alike."""
+    """Fresh episodes of each of at most three looks, for the candidate and the champion alike."""
 
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    """One-sided confidence of both gates."""
+    """Confidence that no promotion of a champion's whole reign is false, however many candidates come."""
 
     beats_champion: bool = True
     """Ask the candidate to be better than the reigning champion on the same starts."""
+
+    non_inferiority: NonInferiorityConfig | None = None
+    """When not being worse is enough; left out: a candidate has to be better."""
+
+    plugins: dict[str, Settings] = Field(default_factory=dict)
+    """Installed gates of your own by name, each with its settings."""
 
     @model_validator(mode="after")
     def _floors_are_named(self) -> Self:
@@ -41,4 +107,49 @@ class GatesConfig(StrictModel):
 
     def floor_of(self, env: str) -> float | None:
         """The configured floor of an env key; None where none is configured."""
-        return self.floor.get(env) if isinstance(self.floor, dict) else self.floor
+        return number_of(self.floor, env)
+
+    def with_env_keys(self, keys: Mapping[str, str]) -> Self:
+        """The same gates with every number by exact env key.
+
+        Args:
+            keys: any way in which a person may name an environment of the sweep -> its key.
+
+        Raises:
+            KeyError: a number is for an environment that is not among them; its argument is (field, name).
+        """
+
+        def exact(field: str, value: PerEnv | None) -> PerEnv | None:
+            if not isinstance(value, dict):
+                return value
+            for name in value:
+                if name not in keys:
+                    raise KeyError(field, name)
+            return {keys[name]: number for name, number in value.items()}
+
+        stability, non_inferiority = self.stability, self.non_inferiority
+        return self.model_copy(
+            update={
+                "floor": exact("floor", self.floor),
+                "metrics": {
+                    metric: MetricLimits(
+                        floor=exact(f"metrics.{metric}.floor", limits.floor),
+                        ceiling=exact(f"metrics.{metric}.ceiling", limits.ceiling),
+                    )
+                    for metric, limits in self.metrics.items()
+                },
+                "stability": stability
+                and stability.model_copy(
+                    update={"least_return": exact("stability.least_return", stability.least_return)}
+                ),
+                "non_inferiority": non_inferiority
+                and non_inferiority.model_copy(
+                    update={"margin": exact("non_inferiority.margin", non_inferiority.margin)}
+                ),
+            }
+        )
+
+
+def number_of(value: PerEnv | None, env: str) -> float | None:
+    """The number for an env key; None where there is none for it."""
+    return value.get(env) if isinstance(value, dict) else value

@@ -39,7 +39,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
             f"{source}: field 'name' contains the client's name, which would reach the logs: choose another"
         )
     envs = tuple(_admit_env(position, sweep=sweep, source=source) for position in range(len(sweep.envs)))
-    exact = sweep.model_copy(update={"envs": envs, "gates": _exact_floors(sweep, envs, source=source)})
+    exact = sweep.model_copy(update={"envs": envs, "gates": _exact_gates(sweep, envs, source=source)})
     plan = plan_sweep(exact, dataset="check", source=source)
     for key in plan.envs:
         check_key(key, kind="env")
@@ -77,18 +77,16 @@ def _refusals_named(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
-def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:
-    """Gates with floors by exact env key, however the environment was named."""
-    floor = sweep.gates.floor
-    if not isinstance(floor, dict):
-        return sweep.gates
+def _exact_gates(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:
+    """Gates with every number by exact env key, however the environment was named."""
     names: dict[str, str] = {}
     for written, exact in zip(sweep.envs, envs, strict=True):
         names |= {written.id: env_key(exact), exact.id: env_key(exact), env_key(exact): env_key(exact)}
-    unknown = sorted(set(floor) - set(names))
-    if unknown:
+    try:
+        return sweep.gates.with_env_keys(names)
+    except KeyError as error:
+        field, unknown = error.args
         raise InvalidConfig(
-            f"{source}: field 'gates.floor': '{unknown[0]}' is no environment of this sweep: expected one of "
+            f"{source}: field 'gates.{field}': '{unknown}' is no environment of this sweep: expected one of "
             f"{', '.join(sorted(names))}"
-        )
-    return sweep.gates.model_copy(update={"floor": {names[name]: value for name, value in floor.items()}})
+        ) from None

@@ -47,6 +47,11 @@ class InputsResource(dg.ConfigurableResource):
         """What Dagster remembers: names and versions, no bytes."""
         return self._inputs.log
 
+    @property
+    def plain(self) -> Inputs:
+        """The same without Dagster's configuration."""
+        return self._inputs
+
 
 class ClientsResource(dg.ConfigurableResource):
     """The client register, the only place that knows clients by name."""

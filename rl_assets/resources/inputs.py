@@ -15,7 +15,9 @@ import dagster as dg
 from rl_assets.errors import CorruptObject, InputNotFound, ObjectNotFound, ReadOutsideScope
 from rl_assets.lineage.records import InputRecord
 from rl_assets.resources.event_log import ARTIFACT_KEY, DATA_VERSION_TAG, INPUTS_KEY, Event, EventLog
+from rl_assets.resources.integrity import flaws_of
 from rl_assets.resources.provenance import provenance
+from rl_assets.store.alpha_ledger import AlphaLedger
 from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, write_artifact
 from rl_assets.store.checkpoints import TrainingCheckpoints, training_name
 from rl_assets.store.history import ChampionHistory
@@ -156,6 +158,10 @@ class OutputScope:
             return False
         return artifact.is_whole()
 
+    def flaws(self, policy: Event) -> tuple[str, ...]:
+        """What is wrong with a policy's bytes or the chain of what it was made from; nothing is read for the output."""
+        return flaws_of(policy, log=self._log, store=self._store)
+
     def publish(
         self,
         *,
@@ -263,6 +269,10 @@ class Inputs:
     def champions(self, env: str) -> ChampionHistory:
         """The append-only history of an environment's champions."""
         return ChampionHistory(self._store, env)
+
+    def alpha_ledger(self, env: str, *, reign: int) -> AlphaLedger:
+        """The tests that were made in an environment while a champion reigned."""
+        return AlphaLedger(self._store, env, reign=reign)
 
 
 def _entry(value: Any) -> Any:

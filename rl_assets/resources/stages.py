@@ -10,6 +10,9 @@ from rl_assets.config.keys import short_hash
 from rl_assets.resources.demand import Demand
 from rl_assets.resources.event_log import Event
 
+FLAWS_KEY = "rl/flaws"
+"""On a verdict that no gate reached because the candidate is damaged: it is asked again once that is mended."""
+
 EVALUATIONS_KEY = "rl/evaluations"
 """On a leaderboard: a hash over the evaluations that it ranked."""
 
@@ -45,7 +48,7 @@ def ranks_all(leaderboard: Event | None, evaluations: Mapping[str, str]) -> bool
 
 def answers(gate: Event | None, leaderboard: Event | None) -> bool:
     """Whether a gate evaluation looked at this leaderboard, by its bytes."""
-    if gate is None or leaderboard is None:
+    if gate is None or leaderboard is None or gate.metadata.get(FLAWS_KEY):
         return False
     return any(
         (read.asset, read.data_version) == (leaderboard.asset, leaderboard.data_version) for read in gate.inputs or ()

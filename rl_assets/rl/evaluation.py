@@ -1,7 +1,7 @@
 """Episodes of fixed policies, without favour for short ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -37,6 +37,22 @@ class EpisodeRecords:
 
     truncated: np.ndarray
     """`[num_episodes]` bool; time ran out."""
+
+    metrics: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Name -> `[num_episodes]` float64 values of further metrics."""
+
+
+def join_episodes(parts: Sequence[EpisodeRecords]) -> EpisodeRecords:
+    """Put episodes of one policy from several pools one after the other."""
+    first = parts[0]
+    return EpisodeRecords(
+        **{
+            column.name: np.concatenate([getattr(part, column.name) for part in parts])
+            for column in fields(EpisodeRecords)
+            if column.name != "metrics"
+        },
+        metrics={name: np.concatenate([part.metrics[name] for part in parts]) for name in first.metrics},
+    )
 
 
 def num_streams(num_episodes: int) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
+from scipy.stats import binom
 
 LARGEST = 1e150
 """Numbers of larger size have squares that overflow."""
@@ -172,6 +173,63 @@ def upper_bound(values: Sample, *, confidence: float = 0.95) -> float:
     """
     sample = checked_sample(values, name="upper_bound", at_least=2)
     return mean(sample) + _margin(sample, probability=checked_confidence(confidence))
+
+
+def tail_interval(values: Sample, *, level: float = 0.1, confidence: float = 0.95) -> Interval | None:
+    """Bound the mean of the worst share from both sides, each side with the stated confidence.
+
+    Nobody knows how many of the values belong to the worst share of what there is. So the lower bound takes as few of
+    the worst values as may belong to it, the upper one as many, each at half of the error; Student's t at the other
+    half bounds the mean of those. In simulation with normal, uniform, exponential and log-normal tails and with rare
+    failures, of 100 and of 300 values, both sides hold at least as often as stated.
+
+    Args:
+        level: the share, in (0, 1).
+        confidence: of each side.
+
+    Returns:
+        None where so few values belong to the worst share that nothing can be said.
+
+    Raises:
+        ValueError: the sample is empty or holds a value that is not finite, or a number is out of range.
+
+    Source:
+        Clopper and Pearson, Biometrika 26 (1934), for the count; Student, Biometrika 6 (1908), for the mean.
+    """
+    sample = np.sort(checked_sample(values, name="tail_interval"))
+    if not 0 < level < 1:
+        raise ValueError(f"tail_interval: level {level} is outside (0, 1)")
+    each = (1 - checked_confidence(confidence)) / 2
+    fewest = int(binom.ppf(each, len(sample), level))
+    most = int(binom.ppf(1 - each, len(sample), level))
+    if fewest < 2:
+        return None
+    low, high = sample[:fewest], sample[:most]
+    return Interval(
+        low=mean(low) - _margin(low, probability=1 - each), high=mean(high) + _margin(high, probability=1 - each)
+    )
+
+
+def share_interval(hits: int, num: int, *, confidence: float = 0.95) -> Interval:
+    """Bound a probability from both sides, each with the stated confidence, whatever its size.
+
+    Args:
+        hits: how often it happened.
+        num: how often it could have, at least once.
+        confidence: of each side.
+
+    Raises:
+        ValueError: the counts contradict each other, or the confidence is outside (0.5, 1).
+
+    Source:
+        Clopper and Pearson, Biometrika 26 (1934).
+    """
+    if not 0 <= hits <= num or num < 1:
+        raise ValueError(f"share_interval: {hits} of {num} is no count: expected 0 to num hits and num at least 1")
+    error = 1 - checked_confidence(confidence)
+    low = 0.0 if hits == 0 else float(betaincinv(hits, num - hits + 1, error))
+    high = 1.0 if hits == num else float(betaincinv(hits + 1, num - hits, 1 - error))
+    return Interval(low=low, high=high)
 
 
 def paired_improvement(candidate: Sample, champion: Sample, *, confidence: float = 0.95) -> PairedImprovement:

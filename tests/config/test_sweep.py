@@ -59,7 +59,8 @@ UNKNOWN_FIELDS = {
     ),
     "gates": (
         {"gates": {"min_reward": 1}},
-        "unknown field 'gates.min_reward': expected one of beats_champion, confidence, floor, num_episodes",
+        "unknown field 'gates.min_reward': expected one of beats_champion, confidence, floor, "
+        "metrics, non_inferiority, num_episodes, plugins, stability",
     ),
     "fixed": (
         {"fixed": {"learning-rate": 1e-3}},

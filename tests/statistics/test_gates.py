@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_assets.statistics.estimates import lower_bound, upper_bound
-from rl_assets.statistics.gates import GateDecision, beats_champion, combine, floor_gate, hold
+from rl_assets.statistics.gates import GateDecision, beats_champion, combine, hold, limit_gate
 
 RETURNS = [1.0, 2.0, 3.0]
 
@@ -17,39 +17,39 @@ def decision(verdict) -> GateDecision:
 
 
 def test_a_floor_is_reached_when_the_lower_bound_reaches_it():
-    assert floor_gate(RETURNS, lower_bound(RETURNS)).verdict == "pass"
-    assert floor_gate(RETURNS, math.nextafter(lower_bound(RETURNS), math.inf)).verdict == "hold"
+    assert limit_gate(RETURNS, lower_bound(RETURNS)).verdict == "pass"
+    assert limit_gate(RETURNS, math.nextafter(lower_bound(RETURNS), math.inf)).verdict == "hold"
 
 
 def test_a_floor_is_missed_when_the_upper_bound_stays_below_it():
-    assert floor_gate(RETURNS, upper_bound(RETURNS)).verdict == "hold"
-    assert floor_gate(RETURNS, math.nextafter(upper_bound(RETURNS), math.inf)).verdict == "fail"
+    assert limit_gate(RETURNS, upper_bound(RETURNS)).verdict == "hold"
+    assert limit_gate(RETURNS, math.nextafter(upper_bound(RETURNS), math.inf)).verdict == "fail"
 
 
 def test_a_high_mean_of_a_wild_policy_holds():
-    assert floor_gate([1000.0, 0.0, 1000.0, 0.0], 475).verdict == "hold"
+    assert limit_gate([1000.0, 0.0, 1000.0, 0.0], 475).verdict == "hold"
 
 
 def test_more_confidence_asks_for_more():
     returns = [478.0, 480.0, 482.0, 484.0]
-    assert floor_gate(returns, 475, 0.95).verdict == "pass"
-    assert floor_gate(returns, 475, 0.9999).verdict == "hold"
+    assert limit_gate(returns, 475, 0.95).verdict == "pass"
+    assert limit_gate(returns, 475, 0.9999).verdict == "hold"
 
 
 @pytest.mark.parametrize(
     ("floor", "verdict"), [(475, "pass"), (500, "pass"), (500.0000001, "fail"), (-200, "pass"), (600, "fail")]
 )
 def test_a_perfect_policy_without_variance_is_judged_by_its_mean(floor: float, verdict: str):
-    assert floor_gate([500.0] * 100, floor).verdict == verdict
+    assert limit_gate([500.0] * 100, floor).verdict == verdict
 
 
 def test_one_episode_holds_however_good_or_bad():
-    assert floor_gate([500.0], 475).verdict == "hold"
-    assert floor_gate([0.0], 475).verdict == "hold"
+    assert limit_gate([500.0], 475).verdict == "hold"
+    assert limit_gate([0.0], 475).verdict == "hold"
 
 
 def test_a_floor_says_why_in_numbers_and_words():
-    passed = floor_gate([500.0] * 100, 475)
+    passed = limit_gate([500.0] * 100, 475)
     assert passed.reason == (
         "100 episodes have a mean of 500, with 95 % confidence at least 500: the floor of 475 is reached"
     )
@@ -62,15 +62,15 @@ def test_a_floor_says_why_in_numbers_and_words():
         "std": 0.0,
         "confidence": 0.95,
     }
-    assert "at most 3.68585: the floor of 475 is missed" in floor_gate(RETURNS, 475).reason
-    assert "between 0.314146 and 3.68585: the floor of 2 lies inside" in floor_gate(RETURNS, 2).reason
-    assert "run at least two" in floor_gate([500.0], 475).reason
+    assert "at most 3.68585: the floor of 475 is missed" in limit_gate(RETURNS, 475).reason
+    assert "between 0.314146 and 3.68585: the floor of 2 lies inside" in limit_gate(RETURNS, 2).reason
+    assert "run at least two" in limit_gate([500.0], 475).reason
 
 
 @pytest.mark.parametrize(
     ("returns", "floor", "confidence", "words"),
     [
-        ([], 475, 0.95, "floor gate returns: expected at least 1 values, got 0"),
+        ([], 475, 0.95, "floor gate values: expected at least 1 values, got 0"),
         ([500.0, math.nan], 475, 0.95, "value 1 is nan, .* a failed episode is not a score"),
         ([500.0, 500.0], math.nan, 0.95, "floor nan is not a finite number"),
         ([500.0, 500.0], -math.inf, 0.95, "floor -inf is not a finite number"),
@@ -80,7 +80,7 @@ def test_a_floor_says_why_in_numbers_and_words():
 )
 def test_a_floor_that_cannot_be_decided_is_refused(returns, floor, confidence, words):
     with pytest.raises(ValueError, match=words):
-        floor_gate(returns, floor, confidence)
+        limit_gate(returns, floor, confidence)
 
 
 def test_a_candidate_that_is_better_on_every_start_passes_and_a_worse_one_fails():
@@ -158,7 +158,7 @@ def test_swapping_the_two_never_lets_both_win(pairs: list[tuple[float, float]], 
 def test_a_higher_floor_never_helps(returns: list[float], floors: tuple[float, float]):
     order = ["fail", "hold", "pass"]
     low, high = sorted(floors)
-    assert order.index(floor_gate(returns, high).verdict) <= order.index(floor_gate(returns, low).verdict)
+    assert order.index(limit_gate(returns, high).verdict) <= order.index(limit_gate(returns, low).verdict)
 
 
 def test_an_equal_candidate_wins_no_more_often_than_stated():
@@ -170,8 +170,8 @@ def test_an_equal_candidate_wins_no_more_often_than_stated():
 
 def test_a_policy_at_the_floor_passes_no_more_often_than_stated_and_a_better_one_mostly_does():
     draws = np.random.default_rng(12).normal(475.0, 20.0, size=(2000, 100))
-    assert np.mean([floor_gate(row, 475).verdict == "pass" for row in draws]) == pytest.approx(0.05, abs=0.015)
-    assert np.mean([floor_gate(row + 8, 475).verdict == "pass" for row in draws]) > 0.95
+    assert np.mean([limit_gate(row, 475).verdict == "pass" for row in draws]) == pytest.approx(0.05, abs=0.015)
+    assert np.mean([limit_gate(row + 8, 475).verdict == "pass" for row in draws]) > 0.95
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_no_gate_judged_has_not_passed():
 
 
 def test_a_decision_survives_json():
-    for made in (floor_gate(RETURNS, 2), beats_champion(RETURNS, [0.0, 0.0, 0.0]), hold("meets_floor", "no floor")):
+    for made in (limit_gate(RETURNS, 2), beats_champion(RETURNS, [0.0, 0.0, 0.0]), hold("meets_floor", "no floor")):
         assert GateDecision.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 

@@ -1,54 +1,96 @@
 """Gates: fresh episodes of the candidate and the champion, and a verdict that is never redrawn."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from rl_assets.config.plugins import GATES_GROUP, find_plugins
 from rl_assets.defs.partitions import ENVS
 from rl_assets.resources.configured import InputsResource
-from rl_assets.resources.gating import BEATS_CHAMPION, MEETS_FLOOR, GateQuestion
+from rl_assets.resources.gating import GateQuestion
+from rl_assets.statistics.gate_rules import (
+    BEATS_CHAMPION,
+    BUILT_IN_GATES,
+    IS_INTACT,
+    IS_STABLE,
+    MEETS_FLOOR,
+    MEETS_METRIC_LIMITS,
+)
 from rl_assets.statistics.gates import GateDecision
+
+DESCRIPTIONS = {
+    IS_INTACT: "Every file of the candidate has its checksum, and the chain of what it was made from is complete.",
+    MEETS_FLOOR: "The lower confidence bound of the candidate's mean return on fresh episodes reaches the floor.",
+    MEETS_METRIC_LIMITS: "The means of further metrics keep their limits, with confidence.",
+    IS_STABLE: "Few enough fresh episodes fall below the least return, with confidence.",
+    BEATS_CHAMPION: "On the same fresh starts the candidate is better than the reigning champion, with confidence.",
+}
+
+
+class GateConfig(dg.Config):
+    """What may be changed in the launchpad."""
+
+    renewal: str = ""
+    """Why to ask again, with fresh episodes, what was answered before; it counts as a further test of the reign."""
+
+
+def _check_specs() -> Iterator[dg.AssetCheckSpec]:
+    """The product's own gates, and those that installed packages bring."""
+    for name in (*BUILT_IN_GATES, *_plugin_gates()):
+        yield dg.AssetCheckSpec(
+            name,
+            asset="gate_evaluations",
+            partitions_def=ENVS,
+            blocking=name == IS_INTACT,
+            description=DESCRIPTIONS.get(name, "A gate of an installed package, asked where a sweep names it."),
+        )
+
+
+def _plugin_gates() -> tuple[str, ...]:
+    return tuple(find_plugins(GATES_GROUP))
 
 
 @dg.asset(
     partitions_def=ENVS,
     deps=["eval_leaderboards"],
-    check_specs=[
-        dg.AssetCheckSpec(
-            MEETS_FLOOR,
-            asset="gate_evaluations",
-            partitions_def=ENVS,
-            description=(
-                "The lower confidence bound of the candidate's mean return on fresh episodes reaches the floor."
-            ),
-        ),
-        dg.AssetCheckSpec(
-            BEATS_CHAMPION,
-            asset="gate_evaluations",
-            partitions_def=ENVS,
-            description="On the same fresh starts the candidate is better than the reigning champion, with confidence.",
-        ),
-    ],
+    check_specs=list(_check_specs()),
     group_name="promotion",
     owners=["team:rl"],
     kinds={"gate"},
     description=(
         "Fresh paired episodes of the candidate and the reigning champion, and the verdict: pass, hold or fail. The "
-        "same two "
-        "sets of weights under the same gates get the same verdict for good: it is stored and never drawn again."
+        "same two sets of weights under the same gates get the same verdict for good: it is stored and never drawn "
+        "again."
     ),
 )
-def gate_evaluations(context: dg.AssetExecutionContext, inputs: InputsResource) -> dg.MaterializeResult:
+def gate_evaluations(
+    context: dg.AssetExecutionContext, config: GateConfig, inputs: InputsResource
+) -> dg.MaterializeResult:
     """Ask whether the leaderboard's candidate may be promoted."""
-    with inputs.for_output("gate_evaluations", context.partition_key) as scope:
-        publication, decisions = GateQuestion(scope, env=context.partition_key, log=inputs.log).answer()
-    return publication.as_result(tuple(_check_result(decision) for decision in decisions))
+    env = context.partition_key
+    with inputs.for_output("gate_evaluations", env) as scope:
+        question = GateQuestion(scope, env=env, inputs=inputs.plain, renewal=config.renewal)
+        publication, decisions = question.answer(asked_at=datetime.now(UTC))
+    return publication.as_result(_check_results(decisions))
 
 
-def _check_result(decision: GateDecision) -> dg.AssetCheckResult:
-    """Show a decision as a check; a hold or a fail is a warning that turns no run red, as holds are usual."""
+def _check_results(decisions: tuple[GateDecision, ...]) -> tuple[dg.AssetCheckResult, ...]:
+    """Show decisions as checks; only a damaged candidate blocks and turns a run red, as holds and fails are usual."""
+    made = {decision.name: decision for decision in decisions}
+    return tuple(_check_result(name, made.get(name)) for name in (*BUILT_IN_GATES, *_plugin_gates()))
+
+
+def _check_result(name: str, decision: GateDecision | None) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if name == IS_INTACT else dg.AssetCheckSeverity.WARN
+    if decision is None:
+        return dg.AssetCheckResult(
+            check_name=name, passed=True, severity=severity, description="not asked", metadata={"verdict": "not asked"}
+        )
     return dg.AssetCheckResult(
-        check_name=decision.name,
+        check_name=name,
         passed=decision.verdict == "pass",
-        severity=dg.AssetCheckSeverity.WARN,
+        severity=severity,
         description=decision.reason,
         metadata={"verdict": decision.verdict, **decision.numbers},
     )
