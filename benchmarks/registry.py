@@ -85,5 +85,11 @@ BENCHMARKS: dict[str, Benchmark] = {
             about="How often intervals hold the true mean and the best recipe is told apart, by simulation",
             page="statistics.md",
         ),
+        Benchmark(
+            name="gates",
+            module="benchmarks.gates",
+            about="How often gates promote what is no better and see what is, by simulation",
+            page="statistics.md",
+        ),
     )
 }

@@ -14,7 +14,9 @@ from rl_assets.statistics.estimates import (
     mean,
     paired_improvement,
     sample_std,
+    share_interval,
     t_interval,
+    tail_interval,
     upper_bound,
 )
 
@@ -181,3 +183,58 @@ def test_episodes_that_do_not_pair_up_are_refused():
         paired_improvement([1, 2, 3], [1, 2])
     with pytest.raises(ValueError, match="champion returns: value 0 is nan"):
         paired_improvement([1, 2], [math.nan, 2])
+
+
+@pytest.mark.parametrize(
+    ("hits", "num", "low", "high"), [(0, 100, 0.0, 0.0295), (5, 100, 0.0199, 0.1022), (100, 100, 0.9705, 1.0)]
+)
+def test_a_share_is_bounded_as_in_the_tables_of_clopper_and_pearson(hits, num, low, high):
+    bounds = share_interval(hits, num, confidence=0.95)
+    assert (bounds.low, bounds.high) == pytest.approx((low, high), abs=1e-4)
+
+
+@given(num=st.integers(1, 400), data=st.data(), confidence=st.floats(0.51, 0.9999))
+def test_a_share_is_bounded_as_by_inverting_the_binomial_test(num, data, confidence):
+    hits = data.draw(st.integers(0, num))
+    bounds = share_interval(hits, num, confidence=confidence)
+    expected = scipy.stats.binomtest(hits, num).proportion_ci(confidence_level=2 * confidence - 1, method="exact")
+    assert (bounds.low, bounds.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+@pytest.mark.parametrize(("hits", "num"), [(-1, 3), (4, 3), (0, 0)])
+def test_counts_that_contradict_each_other_are_refused(hits, num):
+    with pytest.raises(ValueError, match="is no count"):
+        share_interval(hits, num)
+
+
+def test_the_worst_tenth_is_bounded_by_as_few_and_as_many_values_as_may_belong_to_it():
+    values = np.arange(100.0)
+    bounds = tail_interval(values, level=0.1, confidence=0.9)
+    fewest, most = (int(scipy.stats.binom.ppf(chance, 100, 0.1)) for chance in (0.05, 0.95))
+    low, high = values[:fewest], values[:most]
+    assert (fewest, most) == (5, 15)
+    assert bounds is not None
+    assert bounds.low == pytest.approx(2.0 - scipy.stats.t.ppf(0.95, 4) * low.std(ddof=1) / np.sqrt(5))
+    assert bounds.high == pytest.approx(7.0 + scipy.stats.t.ppf(0.95, 14) * high.std(ddof=1) / np.sqrt(15))
+
+
+def test_of_too_few_values_the_worst_tenth_has_no_bounds():
+    assert tail_interval(np.arange(20.0), confidence=0.95) is None
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform", "skewed", "very skewed", "failures"])
+@pytest.mark.parametrize("num", [100, 300])
+def test_the_worst_tenth_lies_between_its_bounds_as_often_as_is_stated(name, num):
+    draws = {
+        "normal": lambda rng, shape: rng.standard_normal(shape),
+        "uniform": lambda rng, shape: rng.random(shape),
+        "skewed": lambda rng, shape: -rng.exponential(size=shape),
+        "very skewed": lambda rng, shape: -np.exp(rng.standard_normal(shape)),
+        "failures": lambda rng, shape: np.where(rng.random(shape) < 0.05, 50.0, 500.0) + rng.standard_normal(shape),
+    }[name]
+    rng = np.random.default_rng(3)
+    true = cvar(draws(rng, 1_000_000))
+    bounds = [tail_interval(values, confidence=0.95) for values in draws(rng, (1_000, num))]
+    held = np.mean([(each.low <= true, true <= each.high) for each in bounds if each is not None], axis=0)
+    # With a true coverage of 95 %, less than 92.7 % of 1,000 comes with a chance below 0.1 %.
+    assert (held > 0.927).all()

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_assets.statistics.estimates import lower_bound, upper_bound
-from rl_assets.statistics.gates import GateDecision, beats_champion, combine, hold, limit_gate
+from rl_assets.statistics.gates import (
+    GateDecision,
+    all_of,
+    beats_champion,
+    combine,
+    hold,
+    limit_gate,
+    share_gate,
+    tail_gate,
+)
 
 RETURNS = [1.0, 2.0, 3.0]
 
@@ -202,3 +211,73 @@ def test_a_decision_survives_json():
 def test_a_decision_that_nobody_made_is_refused(change):
     with pytest.raises(ValueError, match="pass, hold or fail"):
         GateDecision.from_json(decision("pass").to_json() | change)
+
+
+def test_a_ceiling_is_kept_when_the_upper_bound_stays_below_it():
+    assert limit_gate(RETURNS, upper_bound(RETURNS), kind="ceiling").verdict == "pass"
+    assert limit_gate(RETURNS, math.nextafter(upper_bound(RETURNS), -math.inf), kind="ceiling").verdict == "hold"
+    assert limit_gate(RETURNS, math.nextafter(lower_bound(RETURNS), -math.inf), kind="ceiling").verdict == "fail"
+    assert "the ceiling of 5 is kept" in limit_gate(RETURNS, 5, kind="ceiling").reason
+    assert "the ceiling of 0 is exceeded" in limit_gate(RETURNS, 0, kind="ceiling").reason
+
+
+def test_a_high_mean_does_not_hide_a_bad_tail():
+    returns = [500.0] * 280 + [0.0] * 20
+    assert limit_gate(returns, 440).verdict == "pass"
+    assert tail_gate(returns, 440).verdict == "fail"
+    assert tail_gate([500.0] * 300, 440).verdict == "pass"
+
+
+def test_a_tail_of_few_episodes_holds():
+    decision = tail_gate([500.0] * 20, 440)
+    assert decision.verdict == "hold"
+    assert "too few to bound it" in decision.reason
+
+
+@pytest.mark.parametrize(("num_failed", "verdict"), [(0, "pass"), (1, "pass"), (2, "hold"), (9, "hold"), (10, "fail")])
+def test_few_failures_are_stable_and_many_are_not(num_failed, verdict):
+    returns = [500.0] * (100 - num_failed) + [10.0] * num_failed
+    assert share_gate(returns, least=400, max_share=0.05).verdict == verdict
+
+
+def test_stability_says_why_in_numbers_and_words():
+    decision = share_gate([500.0] * 99 + [10.0], least=400, max_share=0.05)
+    assert decision.reason == (
+        "1 of 100 episodes fall below 400, with 95 % confidence at most 4.65598 %: the ceiling of 5 % is kept"
+    )
+    assert decision.numbers["share_below"] == 0.01
+
+
+@pytest.mark.parametrize("max_share", [0.0, 1.0, -0.1, math.nan])
+def test_a_share_that_is_none_is_refused(max_share):
+    with pytest.raises(ValueError, match="outside"):
+        share_gate([1.0, 2.0], least=0, max_share=max_share)
+
+
+def test_with_a_margin_it_is_enough_not_to_be_worse_by_more():
+    champion = np.arange(100.0)
+    slightly_worse = champion - 1 + 0.1 * np.cos(champion)
+    assert beats_champion(slightly_worse, champion).verdict == "fail"
+    decision = beats_champion(slightly_worse, champion, margin=2.0)
+    assert decision.verdict == "pass"
+    assert "the candidate is not worse by more than the allowed 2" in decision.reason
+    assert beats_champion(slightly_worse, champion, margin=0.5).verdict == "fail"
+    assert beats_champion(slightly_worse, champion, margin=1.0).verdict == "hold"
+
+
+def test_equal_pairs_hold_whatever_the_margin():
+    assert beats_champion([500.0] * 100, [500.0] * 100, margin=10.0).verdict == "hold"
+
+
+@pytest.mark.parametrize(("margin", "words"), [(-1.0, "is negative"), (math.nan, "not a finite number")])
+def test_a_margin_that_is_none_is_refused(margin, words):
+    with pytest.raises(ValueError, match=words):
+        beats_champion([1.0, 2.0], [1.0, 3.0], margin=margin)
+
+
+def test_several_decisions_become_one_that_keeps_their_reasons_and_numbers():
+    whole = all_of("limits", {"length": limit_gate(RETURNS, 5, kind="ceiling"), "cvar10": limit_gate(RETURNS, 475)})
+    assert (whole.name, whole.verdict) == ("limits", "fail")
+    assert whole.reason.startswith("length: 3 episodes have a mean of 2, ")
+    assert "; cvar10: " in whole.reason
+    assert whole.numbers["cvar10.floor"] == 475
