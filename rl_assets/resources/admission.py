@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import check_key
+from rl_assets.config.plugins import GATES_GROUP, find_plugins
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.datasets.spelling import find_name
@@ -13,6 +14,7 @@ from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvir
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
 from rl_assets.rl.envs.spaces import BoxActions
+from rl_assets.statistics.gate_rules import BUILT_IN_METRICS, CVAR10
 
 
 def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
@@ -82,6 +84,7 @@ def _exact_gates(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str
     names: dict[str, str] = {}
     for written, exact in zip(sweep.envs, envs, strict=True):
         names |= {written.id: env_key(exact), exact.id: env_key(exact), env_key(exact): env_key(exact)}
+    _refuse_unknown_parts(sweep.gates, source=source)
     try:
         return sweep.gates.with_env_keys(names)
     except KeyError as error:
@@ -90,3 +93,23 @@ def _exact_gates(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str
             f"{source}: field 'gates.{field}': '{unknown}' is no environment of this sweep: expected one of "
             f"{', '.join(sorted(names))}"
         ) from None
+
+
+def _refuse_unknown_parts(gates: GatesConfig, *, source: str) -> None:
+    """Metrics that nothing measures, and gates that no installed package brings."""
+    installed = find_plugins(GATES_GROUP)
+    for name in gates.plugins:
+        if name not in installed:
+            raise InvalidConfig(
+                f"{source}: field 'gates.plugins': '{name}' is no installed gate: expected one of "
+                f"{', '.join(installed) or '(none is installed)'}"
+            )
+    for name, limits in gates.metrics.items():
+        if name not in BUILT_IN_METRICS:
+            raise InvalidConfig(
+                f"{source}: field 'gates.metrics': '{name}' is no metric: expected one of {', '.join(BUILT_IN_METRICS)}"
+            )
+        if name == CVAR10 and limits.ceiling is not None:
+            raise InvalidConfig(
+                f"{source}: field 'gates.metrics.{name}': the worst tenth has no ceiling, only a floor: take it out"
+            )

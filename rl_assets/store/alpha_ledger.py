@@ -9,7 +9,7 @@ from rl_assets.errors import CorruptObject
 from rl_assets.store.numbered import NumberedEntries
 from rl_assets.store.objects import ObjectStore
 
-FOLDER = "tests"
+FOLDER = "gates"
 
 
 @dataclass(frozen=True, kw_only=True)

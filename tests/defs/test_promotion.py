@@ -12,9 +12,9 @@ from rl_assets.api.installation import Installation
 from rl_assets.errors import PromotionConflict
 from rl_assets.resources.inputs import Inputs
 from rl_assets.resources.promotion import Promotion
-from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from tests.defs.fixed_episodes import play_fixed_returns
 from tests.defs.tiny_sweeps import tiny_sweep
 
 ENV = "CartPole-v1"
@@ -22,20 +22,6 @@ ENV = "CartPole-v1"
 
 def materialize(installation: Installation, asset: str) -> dg.ExecuteInProcessResult:
     return execute(installation, assets=[dg.AssetKey(asset)], partition=ENV)
-
-
-def play_fixed_returns(monkeypatch: pytest.MonkeyPatch, *returns: list[float]) -> None:
-    """Let gate episodes end with these returns, for the candidate and then for the champion."""
-
-    def first_episodes(env: Any, contenders: Any, **settings: Any) -> list[EpisodeRecords]:
-        size = len(returns[0])
-        blank = np.zeros(size, np.int32)
-        return [
-            EpisodeRecords(returns=np.array(own), lengths=blank, seeds=blank, terminated=blank > 0, truncated=blank > 0)
-            for own in returns[: len(contenders)]
-        ]
-
-    monkeypatch.setattr("rl_assets.resources.gating.first_episodes", first_episodes)
 
 
 def champions(installation: Installation) -> list[tuple[int, str]]:

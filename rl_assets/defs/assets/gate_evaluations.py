@@ -1,6 +1,5 @@
 """Gates: fresh episodes of the candidate and the champion, and a verdict that is never redrawn."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -35,26 +34,23 @@ class GateConfig(dg.Config):
     """Why to ask again, with fresh episodes, what was answered before; it counts as a further test of the reign."""
 
 
-def _check_specs() -> Iterator[dg.AssetCheckSpec]:
-    """The product's own gates, and those that installed packages bring."""
-    for name in (*BUILT_IN_GATES, *_plugin_gates()):
-        yield dg.AssetCheckSpec(
+CHECKS = (*BUILT_IN_GATES, *find_plugins(GATES_GROUP))
+"""The product's own gates, and those that were installed when this process began."""
+
+
+@dg.asset(
+    partitions_def=ENVS,
+    deps=["eval_leaderboards"],
+    check_specs=[
+        dg.AssetCheckSpec(
             name,
             asset="gate_evaluations",
             partitions_def=ENVS,
             blocking=name == IS_INTACT,
             description=DESCRIPTIONS.get(name, "A gate of an installed package, asked where a sweep names it."),
         )
-
-
-def _plugin_gates() -> tuple[str, ...]:
-    return tuple(find_plugins(GATES_GROUP))
-
-
-@dg.asset(
-    partitions_def=ENVS,
-    deps=["eval_leaderboards"],
-    check_specs=list(_check_specs()),
+        for name in CHECKS
+    ],
     group_name="promotion",
     owners=["team:rl"],
     kinds={"gate"},
@@ -78,7 +74,7 @@ def gate_evaluations(
 def _check_results(decisions: tuple[GateDecision, ...]) -> tuple[dg.AssetCheckResult, ...]:
     """Show decisions as checks; only a damaged candidate blocks and turns a run red, as holds and fails are usual."""
     made = {decision.name: decision for decision in decisions}
-    return tuple(_check_result(name, made.get(name)) for name in (*BUILT_IN_GATES, *_plugin_gates()))
+    return tuple(_check_result(name, made.get(name)) for name in CHECKS)
 
 
 def _check_result(name: str, decision: GateDecision | None) -> dg.AssetCheckResult:
