@@ -79,7 +79,7 @@ class GatesConfig(StrictModel):
     """Least mean return to promote, one for all or by env key; without one, the threshold Gymnasium publishes."""
 
     metrics: dict[str, MetricLimits] = Field(default_factory=dict)
-    """Limits of further metrics by name: `cvar10` (mean of the worst tenth of returns), `length`, or an installed."""
+    """Limits of metrics by name: `cvar10` (mean of the worst tenth of returns), `length`, or an installed metric."""
 
     stability: StabilityConfig | None = None
     """How often an episode may fail; left out: not asked."""

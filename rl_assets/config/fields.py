@@ -7,7 +7,13 @@ from pydantic.fields import FieldInfo
 
 from rl_assets.config.canonical import short_number
 from rl_assets.config.environment import EnvConfig
-from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
+from rl_assets.config.evaluation import (
+    EvaluationConfig,
+    GatesConfig,
+    MetricLimits,
+    NonInferiorityConfig,
+    StabilityConfig,
+)
 from rl_assets.config.expectations import field_expectation
 from rl_assets.config.experiment import ExperimentConfig, ExperimentEnv, ExperimentPolicy, ExperimentTrain
 from rl_assets.config.guardrails import GuardrailsConfig
@@ -26,6 +32,9 @@ TITLES: dict[type[BaseModel], str] = {
     HalvingConfig: "halving",
     EvaluationConfig: "evaluation",
     GatesConfig: "gates",
+    MetricLimits: "each metric of gates.metrics",
+    StabilityConfig: "gates.stability",
+    NonInferiorityConfig: "gates.non_inferiority",
     ExperimentConfig: "An experiment",
     ExperimentEnv: "env of an experiment",
     ExperimentPolicy: "policy of an experiment",

@@ -1,6 +1,6 @@
 """Which tests were made during a champion's reign: each may err, and what all may err together is promised."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -79,7 +79,24 @@ class AlphaLedger:
             StoreUnavailable: the disk refused.
         """
         try:
-            entries = tuple(LedgerEntry.from_json(entry) for entry in self._entries.read())
+            return tuple(LedgerEntry.from_json(entry) for entry in self._entries.read())
         except TypeError as error:
             raise CorruptObject(f"{self._entries.what}: an entry is not of this form ({error})") from error
-        return entries
+
+    def flaws(self) -> dict[str, CorruptObject]:
+        """What is wrong with entries that are damaged or missing, by path below the store's root.
+
+        Raises:
+            StoreUnavailable: the disk refused.
+        """
+        _, flaws = self._entries.inspect()
+        place = f"{FOLDER}/{self.env_key}/{self.reign:06d}"
+        return {f"{place}/{self._entries.file_name(number)}": error for number, error in flaws.items()}
+
+
+def list_ledgers(store: ObjectStore) -> Iterator[AlphaLedger]:
+    """The ledgers of all environments and reigns, in order."""
+    for env in store.folders(FOLDER):
+        for reign in store.folders(f"{FOLDER}/{env}"):
+            if reign.isdigit():
+                yield AlphaLedger(store, env, reign=int(reign))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rl_assets.errors import InvalidPartitionKey, StoreError, StoreUnavailable
+from rl_assets.store.alpha_ledger import list_ledgers
 from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.checkpoints import FOLDER as CHECKPOINTS_FOLDER
 from rl_assets.store.checkpoints import list_checkpoints, read_checkpoint
@@ -139,5 +140,19 @@ def checkpoint_flaws(store: ObjectStore) -> Iterator[Claim | Finding]:
                     )
 
 
-CLAIMANTS: tuple[Claimant, ...] = (champion_claims, checkpoint_flaws)
+def ledger_flaws(store: ObjectStore) -> Iterator[Claim | Finding]:
+    """Entries of the gates' ledgers that are damaged or missing; they are files of their own and need no object."""
+    for ledger in list_ledgers(store):
+        for path, error in ledger.flaws().items():
+            yield Finding(
+                kind="damaged entry" if store.has_file(path) else "missing entry",
+                path=path,
+                what=str(error),
+                needed_by=(f"gates of '{ledger.env_key}' in reign {ledger.reign}",),
+                is_current=True,
+                to_do=f"put the file back from a backup; until then the gates of '{ledger.env_key}' judge nobody new",
+            )
+
+
+CLAIMANTS: tuple[Claimant, ...] = (champion_claims, checkpoint_flaws, ledger_flaws)
 """All that claim objects from within the store. Whoever adds a kind of entry that names objects adds its function."""

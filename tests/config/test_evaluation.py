@@ -23,6 +23,16 @@ from rl_assets.errors import InvalidConfig
         ),
         ({"confidence": 1}, r"got 1: try 0\.95$"),
         ({"num_episodes": 1}, r"expected a whole number from 2 to 100,000, got 1: try 100$"),
+        (
+            {"metrics": {"length": {}}},
+            r"neither floor nor ceiling is given: give at least one, or leave the metric out",
+        ),
+        ({"metrics": {"length": {"floor": math.nan}}}, r"'metrics\.length\.floor': expected a finite number, got nan"),
+        ({"stability": {}}, r"'stability\.least_return'"),
+        ({"stability": {"least_return": 1, "max_share": 0}}, r"'stability\.max_share': expected a number above 0"),
+        ({"non_inferiority": {"margin": 0}}, r"expected a number above 0, got 0: state how much worse is acceptable"),
+        ({"non_inferiority": {"margin": {"A": -1}}}, r"expected a number above 0, got -1"),
+        ({"non_inferiority": {"margin": 1, "cost": "time"}}, r"expected 'env_steps' or 'num_parameters', got 'time'"),
         ({"beats_champion": "no"}, r"expected true or false, got 'no'$"),
         ({"floors": 1}, r"^t: unknown field 'floors': did you mean 'floor'\? expected one of beats_champion, "),
     ],
@@ -43,3 +53,39 @@ def test_a_wrong_number_of_episodes_is_refused(num_episodes):
 )
 def test_a_floor_holds_for_all_or_for_the_env_it_names(floor, expected):
     assert GatesConfig.parse({"floor": floor}, source="t").floor_of("A") == expected
+
+
+def test_every_number_by_environment_gets_its_exact_key():
+    gates = GatesConfig.parse(
+        {
+            "floor": {"cartpole": 1},
+            "metrics": {"length": {"ceiling": {"cartpole": 2}}, "cvar10": {"floor": 3}},
+            "stability": {"least_return": {"cartpole": 4}},
+            "non_inferiority": {"margin": {"cartpole": 5}},
+        },
+        source="t",
+    ).with_env_keys({"cartpole": "CartPole-v1"})
+    assert gates.model_dump(include={"floor", "metrics", "stability", "non_inferiority"}) == {
+        "floor": {"CartPole-v1": 1.0},
+        "metrics": {
+            "length": {"floor": None, "ceiling": {"CartPole-v1": 2.0}},
+            "cvar10": {"floor": 3.0, "ceiling": None},
+        },
+        "stability": {"least_return": {"CartPole-v1": 4.0}, "max_share": 0.05},
+        "non_inferiority": {"margin": {"CartPole-v1": 5.0}, "cost": "env_steps", "min_saving": 0.2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("gates", "field"),
+    [
+        ({"floor": {"X": 1}}, "floor"),
+        ({"metrics": {"length": {"floor": {"X": 1}}}}, "metrics.length.floor"),
+        ({"stability": {"least_return": {"X": 1}}}, "stability.least_return"),
+        ({"non_inferiority": {"margin": {"X": 1}}}, "non_inferiority.margin"),
+    ],
+)
+def test_a_number_for_another_environment_is_found_with_its_field(gates, field):
+    with pytest.raises(KeyError) as caught:
+        GatesConfig.parse(gates, source="t").with_env_keys({"A": "A"})
+    assert caught.value.args == (field, "X")

@@ -5,6 +5,7 @@ import importlib
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ import pytest
 import typer
 
 from rl_assets.cli.app import app
+from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.yaml import parse_yaml
 from rl_assets.resources.sweep_library import read_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-LANGUAGES = {"yaml", "python", "json", "console", "sh", "text", "mermaid", ""}
+LANGUAGES = {"yaml", "python", "json", "console", "sh", "text", "mermaid", "toml", ""}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"`(rlctl[^`]*)`")
 MAKE = re.compile(r"\bmake ([a-z]+)")
@@ -65,6 +67,13 @@ def test_yaml_that_looks_like_a_sweep_is_one(body: str) -> None:
     document = parse_yaml(body, source="block")
     if isinstance(document, dict) and {"envs", "env"} & set(document):
         read_sweep(document, source="block")
+    if isinstance(document, dict) and set(document) == {"gates"}:
+        GatesConfig.parse(document["gates"], source="block")
+
+
+@pytest.mark.parametrize("body", blocks("toml"))
+def test_toml_can_be_read(body: str) -> None:
+    tomllib.loads(body)
 
 
 @pytest.mark.parametrize("body", blocks("json"))

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from rl_assets.store.alpha_ledger import AlphaLedger
 from rl_assets.store.artifacts import ArtifactRef, write_artifact
 from rl_assets.store.checkpoints import TrainingCheckpoints
-from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims, checkpoint_flaws
+from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims, checkpoint_flaws, ledger_flaws
 from rl_assets.store.history import Champion, ChampionHistory
 from rl_assets.store.objects import ObjectStore
 from tests.store.test_checkpoints import make_checkpoint
@@ -40,9 +41,10 @@ def findings(store: ObjectStore) -> list[Finding]:
     return [finding for finding in champion_claims(store) if isinstance(finding, Finding)]
 
 
-def test_champions_and_checkpoints_are_among_the_claimants():
+def test_champions_checkpoints_and_ledgers_are_among_the_claimants():
     assert champion_claims in CLAIMANTS
     assert checkpoint_flaws in CLAIMANTS
+    assert ledger_flaws in CLAIMANTS
 
 
 def test_without_champions_nothing_is_needed(store: ObjectStore):
@@ -110,3 +112,18 @@ def test_a_damaged_checkpoint_is_told_and_whole_ones_are_not(store: ObjectStore)
     assert (flaw.kind, store.root / flaw.path) == ("damaged checkpoint", path)
     assert flaw.needed_by == ("an interrupted training of 'c-00000000aa', after update 8",)
     assert "delete the file" in flaw.to_do
+
+
+def test_damaged_and_missing_entries_of_a_ledger_are_found(store: ObjectStore):
+    ledger = AlphaLedger(store, ENV, reign=1)
+    for question in "abc":
+        ledger.claim(question, claimed_at="2026-01-01T00:00:00+00:00")
+    assert list(ledger_flaws(store)) == []
+    folder = store.root / "gates" / ENV / "000001"
+    (folder / "000001.json").write_bytes(b"{}")
+    (folder / "000002.json").unlink()
+    kinds = {found.path: found.kind for found in ledger_flaws(store) if isinstance(found, Finding)}
+    assert kinds == {
+        f"gates/{ENV}/000001/000001.json": "damaged entry",
+        f"gates/{ENV}/000001/000002.json": "missing entry",
+    }
