@@ -13,6 +13,7 @@ from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvir
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
 from rl_assets.rl.envs.spaces import BoxActions
+from rl_assets.rl.metrics import make_metric
 
 
 def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | None = None) -> SweepConfig:
@@ -43,6 +44,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     plan = plan_sweep(exact, dataset="check", source=source)
     for key in plan.envs:
         check_key(key, kind="env")
+    _check_metrics(sweep, source=source)
     if isinstance(sweep.dataset, str):
         register.dataset(sweep.dataset)
     return exact
@@ -75,6 +77,15 @@ def _refusals_named(place: str) -> Iterator[None]:
         yield
     except (UnknownEnvironment, UnsupportedEnvironment) as error:
         raise type(error)(f"{place}: {error}") from error
+
+
+def _check_metrics(sweep: SweepConfig, *, source: str) -> None:
+    """Refuse metrics that are not installed here, or that are none."""
+    for name in sweep.evaluation.metrics:
+        try:
+            make_metric(name)
+        except InvalidConfig as error:
+            raise InvalidConfig(f"{source}: field 'evaluation.metrics': {error}") from error
 
 
 def _exact_floors(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:

@@ -27,7 +27,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 
 def board(grid: dict[str, Any]) -> dict[str, Any]:
     document = {"name": "s", "envs": ["X-v0"], "grid": grid, "fixed": {"num_steps": 64}, "dataset": "d"}
-    numbers: dict[str, Any] = {"may_be_best": True}
+    numbers: dict[str, Any] = {"may_be_best": True, "metrics": {}}
     numbers |= {"mean_return": -1234.56, "ci_low": -1240.3, "ci_high": -1200.1, "worst_seed_return": -1299.9}
     rows = [
         {"rank": rank, "hparam": hparam, "num_seeds": 2, "is_replicated": False, "num_episodes": 200, **numbers}
