@@ -77,12 +77,13 @@ def shrink(frame: np.ndarray) -> np.ndarray:
     """
     factor = math.ceil(max(frame.shape[:2]) / MAX_SIDE)
     height, width = (side // factor // 2 * 2 for side in frame.shape[:2])
-    whole = frame[: height * factor, : width * factor]
-    total = np.zeros((height, width, 3), np.uint32)
+    rows = np.zeros((height, width * factor, 3), np.uint16 if factor <= 16 else np.uint32)  # 16 x 16 x 255 fits
     for row in range(factor):
-        for column in range(factor):
-            total += whole[row::factor, column::factor]
-    return ((total + factor**2 // 2) // factor**2).astype(np.uint8)
+        rows += frame[row : height * factor : factor, : width * factor]
+    total = np.full((height, width, 3), factor**2 // 2, rows.dtype)
+    for column in range(factor):
+        total += rows[:, column::factor]
+    return (total // factor**2).astype(np.uint8)
 
 
 def _encode(frames: Iterator[np.ndarray], path: Path) -> tuple[int, tuple[int, int]]:

@@ -78,6 +78,16 @@ def test_without_ties_no_sign_of_them_is_explained(terminal: StringIO) -> None:
     assert "≈" not in terminal.getvalue()
 
 
+def test_metrics_have_columns_of_their_own_and_a_dash_where_a_recipe_has_none(terminal: StringIO) -> None:
+    answer = board(GRIDS["learning rates"])
+    answer["rows"][0] = answer["rows"][0] | {"metrics": {"action_change": 0.12345}}
+    printing.print_leaderboard(answer)
+    lines = terminal.getvalue().splitlines()
+    assert any(line.rstrip().endswith("action_change") for line in lines)
+    ends = [line.split()[-1] for line in lines if "…" in line]
+    assert ends == ["0.123"] + ["–"] * (len(answer["rows"]) - 1)
+
+
 def test_without_a_champion_no_star_is_explained(terminal: StringIO) -> None:
     printing.print_leaderboard(board({}) | {"champion": None})
     assert "★" not in terminal.getvalue()

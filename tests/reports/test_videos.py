@@ -2,24 +2,31 @@
 
 from pathlib import Path
 
-import imageio.v3 as imageio
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from rl_assets.reports import videos
-from rl_assets.reports.videos import make_video, shrink
+from rl_assets.reports.videos import Video, make_video, shrink
 from rl_assets.rl.replay import replay_frames
 from tests.reports.filmed_episodes import recorded_episode
 
 
-def frames_of(data: bytes) -> np.ndarray:
-    return np.asarray(imageio.imread(data, extension=".mp4", plugin="FFMPEG"))
+def frames_of(video: Video, folder: Path) -> np.ndarray:
+    """`[num_frames, height, width, 3]` as a player shows them."""
+    path = folder / "shown.mp4"
+    path.write_bytes(video.data)
+    frames = imageio_ffmpeg.read_frames(str(path))
+    width, height = next(frames)["size"]
+    shown = np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames])
+    path.unlink()
+    return shown
 
 
 def test_a_video_shows_every_step_of_the_episode_in_order(tmp_path: Path) -> None:
     replay = recorded_episode("CartPole-v1")
     video = make_video(replay, folder=tmp_path)
-    shown = frames_of(video.data).astype(int)
+    shown = frames_of(video, tmp_path).astype(int)
     drawn = np.stack([shrink(frame) for frame in replay_frames(replay)]).astype(int)
     assert shown.shape == drawn.shape == (replay.episode.length + 1, video.height, video.width, 3)
     assert video.num_frames == len(drawn)
@@ -35,7 +42,7 @@ def test_a_long_episode_is_thinned_out_and_not_cut_off(tmp_path: Path, monkeypat
     assert replay.episode.length == 200
     assert (video.steps_per_frame, video.num_frames) == (7, 30)
     last = np.stack([shrink(frame) for frame in replay_frames(replay)])[-1].astype(int)
-    assert np.abs(frames_of(video.data)[-1].astype(int) - last).mean() < 3
+    assert np.abs(frames_of(video, tmp_path)[-1].astype(int) - last).mean() < 3
 
 
 def test_equal_episodes_give_equal_bytes(tmp_path: Path) -> None:

@@ -178,3 +178,8 @@ def test_a_metric_that_raises_is_named(part: str, monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(MetricFault, match=r"metric 'given' \(version 7\) failed \(ZeroDivisionError: a / 0\): mend it"):
         measure()
+
+
+def test_the_example_of_the_documentation_is_the_metric_that_is_tested_here() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "rl-engineer.md").read_text()
+    assert metric_packages.LARGEST_REWARD.strip() in page
