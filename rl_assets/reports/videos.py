@@ -1,7 +1,10 @@
 """Evaluation episodes as short videos."""
 
+import contextlib
 import itertools
 import math
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +21,10 @@ MAX_FRAMES = 600
 MAX_SIDE = 400
 """Pixels; larger frames are shrunk by a whole number."""
 
-_ENCODING = ["-preset", "veryfast", "-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact"]
+_ENCODING = [
+    *("-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "veryfast", "-crf", "25"),
+    *("-threads", "1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-movflags", "+faststart"),
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,22 +96,23 @@ def _encode(frames: Iterator[np.ndarray], path: Path) -> tuple[int, tuple[int, i
     """Write frames to a file; how many there were, and their height and width."""
     first = next(frames)
     height, width = first.shape[:2]
-    writer = imageio_ffmpeg.write_frames(
-        str(path),
-        (width, height),
-        fps=FRAMES_PER_S,
-        codec="libx264",
-        quality=5,
-        macro_block_size=2,
-        ffmpeg_log_level="error",
-        output_params=list(_ENCODING),
-    )
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_PER_S), "-i", "-"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *raw, *_ENCODING, str(path)]
     num_frames = 0
-    try:
-        writer.send(None)
-        for frame in itertools.chain([first], frames):
-            writer.send(frame.tobytes())
-            num_frames += 1
-    finally:
-        writer.close()
+    with tempfile.TemporaryFile() as told:
+        # An encoder that has died breaks the pipe; how it ended is asked afterwards.
+        with (
+            contextlib.suppress(BrokenPipeError),
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=told, stderr=told) as encoder,
+        ):
+            assert encoder.stdin is not None
+            for frame in itertools.chain([first], frames):
+                encoder.stdin.write(frame.tobytes())
+                num_frames += 1
+        if encoder.returncode:
+            told.seek(0)
+            lines = told.read().decode(errors="replace").strip().splitlines()
+            raise OSError(
+                f"ffmpeg exited with status {encoder.returncode}: {lines[-1] if lines else 'it said nothing'}"
+            )
     return num_frames, (height, width)

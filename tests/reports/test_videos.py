@@ -1,5 +1,6 @@
 """Episodes of a real, untrained policy as mp4."""
 
+import subprocess
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -16,11 +17,10 @@ def frames_of(video: Video, folder: Path) -> np.ndarray:
     """`[num_frames, height, width, 3]` as a player shows them."""
     path = folder / "shown.mp4"
     path.write_bytes(video.data)
-    frames = imageio_ffmpeg.read_frames(str(path))
-    width, height = next(frames)["size"]
-    shown = np.stack([np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames])
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
     path.unlink()
-    return shown
+    return np.frombuffer(raw, np.uint8).reshape(-1, video.height, video.width, 3)
 
 
 def test_a_video_shows_every_step_of_the_episode_in_order(tmp_path: Path) -> None:
@@ -64,3 +64,10 @@ def test_shrinking_takes_the_mean_of_squares(monkeypatch: pytest.MonkeyPatch) ->
     frame[0, :2], frame[1, 0] = 255, 1
     small = shrink(frame)
     assert small[:, :, 0].tolist() == [[128, 0], [0, 0]], "(255 + 255 + 1 + 0) / 4, rounded"
+
+
+def test_an_encoder_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = recorded_episode("CartPole-v1")
+    monkeypatch.setattr(videos, "_ENCODING", ["-c:v", "no_such_codec"])
+    with pytest.raises(OSError, match=r"^ffmpeg exited with status \d+: .*"):
+        make_video(replay, folder=tmp_path)
