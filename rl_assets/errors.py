@@ -26,6 +26,9 @@ RlAssetsError
 │   │   └── WallTimeExceeded    the time that it was given is over
 │   ├── NotEnoughMemory         one member's rollout and network do not fit into this machine
 │   ├── EnvironmentFault        an environment pool or its worker died or misbehaved
+│   ├── MetricFault             a metric of evaluation episodes failed or gave no number
+│   ├── NotFilmed               an evaluation episode could not be filmed; its record stands
+│   │   └── ReplayDiffers       what was played again is not the episode on record
 │   ├── CheckpointLost          a checkpoint vanished between planning and training
 │   ├── InexactResume           going on here would give other bits than going on where it began
 │   └── PartitionInUse          another run trains the same partition right now
@@ -243,6 +246,18 @@ class NotEnoughMemory(TrainingError):
 
 class EnvironmentFault(TrainingError):
     """An environment pool or the worker that steps it died or returned nonsense."""
+
+
+class MetricFault(TrainingError):
+    """A metric of evaluation episodes raised an error, or gave something else than a finite number."""
+
+
+class NotFilmed(TrainingError):
+    """There is no video of an evaluation episode; the episode itself was played and stands on record."""
+
+
+class ReplayDiffers(NotFilmed):
+    """An episode that was played again to be filmed has another return or length than the record says."""
 
 
 class CheckpointLost(TrainingError):

@@ -25,7 +25,8 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
     episodes = sum(row["num_episodes"] for row in answer["rows"])
     table = _table(f"Leaderboard of {answer['env']}, {count_of(episodes, 'evaluation episode')} in all")
     table.padding = (0, 1, 0, 0)
-    for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds"):
+    metrics = sorted({name for row in answer["rows"] for name in row["metrics"]})
+    for name in ("#", "recipe", "mean", "95 % interval", "worst seed", "seeds", *metrics):
         is_recipe = name == "recipe"
         table.add_column(name, justify="left" if is_recipe else "right", no_wrap=not is_recipe, overflow="fold")
     for row in rows:
@@ -37,6 +38,7 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
             interval,
             f"{row['worst_seed_return']:.1f}",
             str(row["num_seeds"]) + ("" if row["is_replicated"] else " (few)"),
+            *("–" if name not in row["metrics"] else f"{row['metrics'][name]:.3g}" for name in metrics),
         )
     console.print(table)
     if any(row["hparam"] == answer["champion"] for row in rows):

@@ -1,5 +1,6 @@
 """How policies are evaluated, and what they must show to be promoted."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -7,6 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from rl_assets.config.expectations import Wording
 from rl_assets.config.strict import StrictModel
+
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class EvaluationConfig(StrictModel):
@@ -16,7 +19,28 @@ class EvaluationConfig(StrictModel):
     """Episodes of each member, a fixed quota for each environment stream."""
 
     deterministic: bool = True
-    """Take the most likely action instead of a sampled one."""
+    """Take the most likely action instead of a sampled one; ranking and gates look at episodes of this mode alone."""
+
+    both_modes: bool = False
+    """Also play and record the episodes of the other mode, on the same starts; they decide nothing."""
+
+    metrics: tuple[MetricName, ...] = Field(default=(), max_length=20, strict=False)
+    """Names of further numbers to record of each episode, such as action_change; installed packages may bring more."""
+
+    videos: bool = False
+    """Film the median and the worst episode of each recipe, where the environment can be drawn on this machine."""
+
+    @model_validator(mode="after")
+    def _metrics_are_named_once(self) -> Self:
+        twice = [name for name, count in Counter(self.metrics).items() if count > 1]
+        if twice:
+            raise ValueError(f"metrics names '{twice[0]}' twice: name each once")
+        return self
+
+    @property
+    def of_episodes(self) -> dict[str, Any]:
+        """The settings that decide what is played and recorded, as JSON; whether it is filmed changes no number."""
+        return self.model_dump(mode="json", exclude={"videos"})
 
 
 PerEnv = Annotated[float | dict[str, float], Wording("a number, or a mapping of env to number")]

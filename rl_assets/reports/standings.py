@@ -15,7 +15,7 @@ from rl_assets.reports.numbers import (
 )
 from rl_assets.reports.page import badge, notice
 from rl_assets.reports.recipe_styles import RecipeStyle
-from rl_assets.statistics.ranking import REPLICATION_SEEDS, LeaderboardRow
+from rl_assets.statistics.ranking import REPLICATION_SEEDS, LeaderboardRow, metric_names
 
 MAX_DRAWN = 40
 """Rows in the picture; the table has all."""
@@ -118,6 +118,8 @@ def standings_table(
     decimals = decimals_for(value for row in rows for value in (row.mean_return, row.worst_seed_return))
     heads = ["mean return", "interval", "beats best", "IQM", "worst seed", "CVaR 10\N{NO-BREAK SPACE}%", "mean length"]
     heads += ["seeds", "episodes", "steps/s", "process\N{NO-BREAK SPACE}s"]
+    metrics = metric_names(rows)
+    heads += [escape(name.replace("_", " ")) for name in metrics]
     head = "".join(f'<th scope="col" class="num">{name}</th>' for name in heads)
     body: list[str] = []
     for row in rows:
@@ -132,6 +134,7 @@ def standings_table(
             _cell(f"{row.num_episodes:,}"),
             _cell(format_number(row.steps_per_s, decimals=0)),
             _cell(format_number(row.process_s, decimals=1)),
+            *(_cell(format_number(row.metrics.get(name), decimals=3)) for name in metrics),
         ]
         notes = _notes(row, candidate=candidate or {}, is_other=row.hparam in others)
         name = _recipe_cell(row, styles[row.hparam], notes=notes)

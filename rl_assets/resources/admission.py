@@ -6,14 +6,15 @@ from contextlib import contextmanager
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import check_key
-from rl_assets.config.plugins import GATES_GROUP, find_plugins
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.datasets.spelling import find_name
 from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvironment
+from rl_assets.resources.gate_setup import load_gate
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
 from rl_assets.rl.envs.spaces import BoxActions
+from rl_assets.rl.metrics import known_metrics, make_metric
 from rl_assets.statistics.gate_rules import BUILT_IN_METRICS, CVAR10
 
 
@@ -45,6 +46,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     plan = plan_sweep(exact, dataset="check", source=source)
     for key in plan.envs:
         check_key(key, kind="env")
+    _check_metrics(sweep, source=source)
     if isinstance(sweep.dataset, str):
         register.dataset(sweep.dataset)
     return exact
@@ -79,6 +81,15 @@ def _refusals_named(place: str) -> Iterator[None]:
         raise type(error)(f"{place}: {error}") from error
 
 
+def _check_metrics(sweep: SweepConfig, *, source: str) -> None:
+    """Refuse metrics that are not installed here, or that are none."""
+    for name in sweep.evaluation.metrics:
+        try:
+            make_metric(name)
+        except InvalidConfig as error:
+            raise InvalidConfig(f"{source}: field 'evaluation.metrics': {error}") from error
+
+
 def _exact_gates(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str) -> GatesConfig:
     """Gates with every number by exact env key, however the environment was named."""
     names: dict[str, str] = {}
@@ -97,19 +108,21 @@ def _exact_gates(sweep: SweepConfig, envs: tuple[EnvConfig, ...], *, source: str
 
 def _refuse_unknown_parts(gates: GatesConfig, *, source: str) -> None:
     """Metrics that nothing measures, and gates that no installed package brings."""
-    installed = find_plugins(GATES_GROUP)
     for name in gates.plugins:
-        if name not in installed:
-            raise InvalidConfig(
-                f"{source}: field 'gates.plugins': '{name}' is no installed gate: expected one of "
-                f"{', '.join(installed) or '(none is installed)'}"
-            )
+        try:
+            load_gate(name)
+        except InvalidConfig as error:
+            raise InvalidConfig(f"{source}: field 'gates.plugins': {error}") from error
     for name, limits in gates.metrics.items():
-        if name not in BUILT_IN_METRICS:
-            raise InvalidConfig(
-                f"{source}: field 'gates.metrics': '{name}' is no metric: expected one of {', '.join(BUILT_IN_METRICS)}"
-            )
+        field = f"{source}: field 'gates.metrics.{name}'"
         if name == CVAR10 and limits.ceiling is not None:
-            raise InvalidConfig(
-                f"{source}: field 'gates.metrics.{name}': the worst tenth has no ceiling, only a floor: take it out"
-            )
+            raise InvalidConfig(f"{field}: the worst tenth has no ceiling, only a floor: take it out")
+        if name in BUILT_IN_METRICS:
+            continue
+        if name not in known_metrics():
+            known = ", ".join([*BUILT_IN_METRICS, *known_metrics()])
+            raise InvalidConfig(f"{field}: there is no such metric: expected one of {known}")
+        try:
+            make_metric(name)
+        except InvalidConfig as error:
+            raise InvalidConfig(f"{field}: {error}") from error

@@ -13,16 +13,22 @@ from rl_assets.errors import CorruptObject
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Input, OutputScope, Publication
 from rl_assets.rl.checkpoints import Checkpoint, refuse_other_numerics, updates_done
+from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.halving import Contender
+from rl_assets.rl.metrics import metric_versions
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.plan import Member
 from rl_assets.rl.policy import PolicySpec
+from rl_assets.rl.replay import RecordedEpisode, Replay
+from rl_assets.rl.trials import selection_seeds
 from rl_assets.store.bundles import (
     EPISODES_FILE,
+    TIMINGS_FILE,
     copy_member_files,
     encode_episodes,
+    encode_timings,
     load_history,
     load_member,
     member_facts,
@@ -195,7 +201,11 @@ class CellCheckpoints:
 
 
 class CellEvaluation:
-    """What one cell needs to be evaluated: its newest policy, and the members that have no episodes yet."""
+    """What one cell needs to be evaluated: its newest policy, and the members that have no episodes yet.
+
+    Raises:
+        InvalidConfig: a metric that the sweep names is not installed here.
+    """
 
     def __init__(
         self, scope: OutputScope, *, env_key: str, sweep: Event, policy: Event | None, is_repeated: bool = False
@@ -203,6 +213,7 @@ class CellEvaluation:
         plan = read_plan(scope, sweep)
         self.config: EvaluationConfig = plan.evaluation
         self.env: EnvConfig = plan.envs[env_key]
+        self.metric_versions = metric_versions(self.config.metrics)
         self._scope = scope
         self._policy: Input = scope.read("trained_policies", scope.partition) if policy is None else scope.open(policy)
         self.seeds = member_seeds(self._policy.artifact)
@@ -224,13 +235,35 @@ class CellEvaluation:
         """One member's exact weights."""
         return load_member(self._policy.artifact, seed)
 
-    def publish(self, episodes: Mapping[int, EpisodeRecords], metadata: Mapping[str, Any]) -> Publication:
-        """Publish the episodes of all members."""
+    def replay(self, episode: RecordedEpisode) -> Replay:
+        """What playing one of its episodes again takes."""
+        return Replay(
+            episode=episode,
+            env=self.env,
+            spaces=describe_env(self.env),
+            spec=self.spec,
+            tensors=self.tensors(episode.member_seed),
+            streams=selection_seeds(self.env, member_seed=episode.member_seed, num_episodes=self.config.num_episodes),
+        )
+
+    def publish(
+        self,
+        episodes: Mapping[int, EpisodeRecords],
+        metadata: Mapping[str, Any],
+        *,
+        videos: Mapping[str, bytes] | None = None,
+    ) -> Publication:
+        """Publish the episodes of all members, and attach their wall times and videos (file name -> bytes)."""
         return self._scope.publish(
             kind="policy_evaluation",
             files={EPISODES_FILE: encode_episodes(episodes)},
-            facts={"policy": self._policy.event.data_version, "config": self.config.model_dump(mode="json")},
+            facts={
+                "policy": self._policy.event.data_version,
+                "config": self.config.of_episodes,
+                "metrics": self.metric_versions,
+            },
             config_hash=config_hash(self.config),
+            attachments={TIMINGS_FILE: encode_timings(episodes), **(videos or {})},
             metadata={
                 **metadata,
                 EVALUATION_KEY: self._question(),
@@ -241,7 +274,9 @@ class CellEvaluation:
 
     def _question(self) -> str:
         """Which bytes were evaluated how."""
-        return canonical_json([self._policy.event.data_version, self.config.model_dump(mode="json")]).decode()
+        how = [self.config.model_dump(mode="json"), self.metric_versions]
+        return canonical_json([self._policy.event.data_version, *how]).decode()
 
     def _is_current(self, prior: Event) -> bool:
-        return prior.metadata.get(EVALUATION_KEY) == self._question() and self._scope.is_intact(prior)
+        is_same = prior.metadata.get(EVALUATION_KEY) == self._question()
+        return is_same and self._scope.is_intact(prior) and self._scope.has_attachments(prior)

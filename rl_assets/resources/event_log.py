@@ -12,6 +12,9 @@ from rl_assets.lineage.records import InputRecord, Materialization
 
 INPUTS_KEY = "rl/inputs"
 ARTIFACT_KEY = "rl/artifact"
+ATTACHMENTS_KEY = "rl/attachments"
+"""Name -> object of the files that belong to a materialization and not to its data version."""
+
 STOP_KEY = "rl/stop"
 """On an observation of a cell: why its training was stopped before its budget was used."""
 

@@ -1,14 +1,16 @@
 """The gates of one environment as its sweep sets them, with what they need to know of the two policies."""
 
+from typing import cast
+
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import GatesConfig, NonInferiorityConfig, number_of
-from rl_assets.config.plugins import GATES_GROUP, find_plugins
+from rl_assets.config.plugins import GATES, find_plugin, plugin_names
 from rl_assets.errors import InvalidConfig
 from rl_assets.resources.event_log import Event, EventLog
 from rl_assets.resources.inputs import Input
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE
-from rl_assets.statistics.gate_rules import GateRules, Limits
+from rl_assets.statistics.gate_rules import BUILT_IN_GATES, BUILT_IN_METRICS, Gate, GateRules, Limits
 from rl_assets.store.artifacts import Artifact
 from rl_assets.store.bundles import load_member
 
@@ -44,7 +46,7 @@ def rules_for(
         max_share=0.05 if stability is None else stability.max_share,
         asks_for_improvement=gates.beats_champion,
         margin=_margin(gates.non_inferiority, env_key, candidate=candidate, champion=champion),
-        plugins={name: (_load_gate(name), settings) for name, settings in gates.plugins.items()},
+        plugins={name: (load_gate(name), settings) for name, settings in gates.plugins.items()},
     )
 
 
@@ -77,11 +79,30 @@ def _cost(member: Member, unit: str) -> int:
     return sum(array.size for name, array in tensors.items() if name not in {NORMALIZER_MEAN, NORMALIZER_SCALE})
 
 
-def _load_gate(name: str):
-    plugins = find_plugins(GATES_GROUP)
-    if name not in plugins:
+def load_gate(name: str) -> Gate:
+    """The installed gate of a name.
+
+    Raises:
+        InvalidConfig: there is none, there are several, or it cannot be loaded or called.
+    """
+    plugin = find_plugin(GATES, name, what="gate", built_in=BUILT_IN_GATES)
+    if plugin is None:
         raise InvalidConfig(
-            f"gate '{name}' is not installed (any more): expected one of {', '.join(plugins) or '(none)'}; install the "
-            "package that brings it, or take it out of gates.plugins"
+            f"gate '{name}' is not installed: expected one of {', '.join(plugin_names(GATES)) or '(none)'}; install "
+            f"the package that brings it, which names it in its entry points '{GATES}'"
         )
-    return plugins[name].load()
+    gate = plugin.load()
+    if not callable(gate):
+        raise InvalidConfig(f"{plugin.title} is no function: see rl_assets.statistics.gate_rules.Gate")
+    return cast(Gate, gate)
+
+
+def gate_providers(gates: GatesConfig) -> dict[str, str]:
+    """Name -> package and version of the installed gates that a sweep names."""
+    found = {name: find_plugin(GATES, name, what="gate") for name in gates.plugins}
+    return {name: plugin.provider for name, plugin in found.items() if plugin is not None}
+
+
+def metrics_to_play(gates: GatesConfig) -> tuple[str, ...]:
+    """Metrics that the gates limit and that episodes have to be played with."""
+    return tuple(sorted(name for name in gates.metrics if name not in BUILT_IN_METRICS))

@@ -14,7 +14,7 @@ from rl_assets.errors import InputNotFound
 from rl_assets.resources.cells import read_plan
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import Event, EventLog
-from rl_assets.resources.gate_setup import champions_policy, rules_for
+from rl_assets.resources.gate_setup import champions_policy, gate_providers, metrics_to_play, rules_for
 from rl_assets.resources.inputs import Input, Inputs, OutputScope, Publication
 from rl_assets.resources.stages import FLAWS_KEY
 from rl_assets.rl.evaluation import EpisodeRecords, join_episodes
@@ -154,7 +154,11 @@ class GateQuestion:
         if self._champion is not None:
             contenders.append(promoted_member(self._champion.artifact))
         return first_episodes(
-            self._env, contenders, seeds=seeds[(look - 1) * num : look * num], deterministic=self._is_deterministic
+            self._env,
+            contenders,
+            seeds=seeds[(look - 1) * num : look * num],
+            deterministic=self._is_deterministic,
+            metrics=metrics_to_play(self._gates),
         )
 
     def _with_power(self, decision: GateDecision, episodes: Sequence[EpisodeRecords], alpha: float) -> GateDecision:
@@ -218,6 +222,7 @@ class GateQuestion:
                 "was_asked_before": was_asked_before,
                 QUESTION_KEY: question,
                 VERDICT_KEY: facts["verdict"],
+                **({"plugins": dg.MetadataValue.json(gate_providers(self._gates))} if self._gates.plugins else {}),
                 **({FLAWS_KEY: dg.MetadataValue.json(list(self._flaws))} if self._flaws else {}),
             },
         )

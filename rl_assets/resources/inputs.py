@@ -14,14 +14,21 @@ import dagster as dg
 
 from rl_assets.errors import CorruptObject, InputNotFound, ObjectNotFound, ReadOutsideScope
 from rl_assets.lineage.records import InputRecord
-from rl_assets.resources.event_log import ARTIFACT_KEY, DATA_VERSION_TAG, INPUTS_KEY, Event, EventLog
+from rl_assets.resources.event_log import (
+    ARTIFACT_KEY,
+    ATTACHMENTS_KEY,
+    DATA_VERSION_TAG,
+    INPUTS_KEY,
+    Event,
+    EventLog,
+)
 from rl_assets.resources.integrity import flaws_of
 from rl_assets.resources.provenance import provenance
 from rl_assets.store.alpha_ledger import AlphaLedger
 from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, write_artifact
 from rl_assets.store.checkpoints import TrainingCheckpoints, training_name
 from rl_assets.store.history import ChampionHistory
-from rl_assets.store.objects import ObjectStore
+from rl_assets.store.objects import ObjectRef, ObjectStore
 
 REUSED_KEY = "rl/reused_from"
 FILES_KEY = "rl/files"
@@ -162,6 +169,15 @@ class OutputScope:
         """What is wrong with a policy's bytes or the chain of what it was made from; nothing is read for the output."""
         return flaws_of(policy, log=self._log, store=self._store)
 
+    def has_attachments(self, event: Event) -> bool:
+        """Whether all that is attached to a materialization is in the store; what never was attached is not missed."""
+        try:
+            for entry in event.metadata.get(ATTACHMENTS_KEY, {}).values():
+                self._store.verify(ObjectRef.from_json(entry))
+        except (ObjectNotFound, CorruptObject, ValueError):
+            return False
+        return True
+
     def publish(
         self,
         *,
@@ -171,6 +187,7 @@ class OutputScope:
         config_hash: str,
         metadata: Mapping[str, Any],
         owners: frozenset[str] = frozenset(),
+        attachments: Mapping[str, bytes] | None = None,
     ) -> Publication:
         """Write the artifact under the owners of all data that was read, and describe it for the event log.
 
@@ -181,9 +198,14 @@ class OutputScope:
             config_hash: hash of the configuration that decided the output.
             metadata: what the UI shows; not part of the data version.
             owners: further owners; only a source of data has any.
+            attachments: name -> bytes of files that tell more and differ from one making to the next, such as timings
+                and videos; they stand in the store under the same owners and are not part of the data version.
         """
         self._refuse_if_closed("its output")
         reference = write_artifact(self._store, kind=kind, files=files, facts=facts, owners=self.owners | owners)
+        attached = {
+            name: self._store.put(data, owners=self.owners | owners) for name, data in (attachments or {}).items()
+        }
         return Publication(
             asset=self.asset,
             partition=self.partition,
@@ -192,19 +214,26 @@ class OutputScope:
                 **metadata,
                 INPUTS_KEY: dg.MetadataValue.json([record.to_json() for record in self.inputs]),
                 ARTIFACT_KEY: dg.MetadataValue.json(reference.to_json()),
-                FILES_KEY: self._list_files(reference),
+                **(
+                    {ATTACHMENTS_KEY: dg.MetadataValue.json({name: ref.to_json() for name, ref in attached.items()})}
+                    if attached
+                    else {}
+                ),
+                FILES_KEY: self._list_files(reference, attached),
                 "rl/config_hash": config_hash,
                 **{name: _entry(value) for name, value in provenance().items()},
             },
         )
 
-    def _list_files(self, reference: ArtifactRef) -> dg.TableMetadataValue:
-        """Where the files of an artifact stand, for someone who wants to open one."""
+    def _list_files(self, reference: ArtifactRef, attached: Mapping[str, ObjectRef]) -> dg.TableMetadataValue:
+        """Where attachments and the files of an artifact stand, for someone who wants to open one."""
         artifact = read_artifact(self._store, reference)
         columns = [dg.TableColumn("file"), dg.TableColumn("object")]
+        paths = {name: ref.path for name, ref in attached.items()}
+        paths |= {name: artifact.path(name) for name in artifact.file_names}
         rows = [
-            dg.TableRecord({"file": name, "object": str(self._store.root / artifact.path(name))})
-            for name in artifact.file_names[:MAX_FILES]
+            dg.TableRecord({"file": name, "object": str(self._store.root / path)})
+            for name, path in list(paths.items())[:MAX_FILES]
         ]
         return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
 

@@ -1,15 +1,15 @@
 """What Dagster's records need of the store, over all events of all assets."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from rl_assets.errors import InvalidPartitionKey, StoreUnavailable
-from rl_assets.resources.event_log import ARTIFACT_KEY, Event, EventLog
+from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, Event, EventLog
 from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.claims import Claim, Finding, Holder
 from rl_assets.store.history import ChampionHistory
-from rl_assets.store.objects import ObjectStore
+from rl_assets.store.objects import ObjectRef, ObjectStore
 
 PROMOTED = "promoted_models"
 
@@ -37,6 +37,7 @@ class Records:
         for asset in self.assets:
             newest: dict[str, int] = {}
             needs: dict[tuple[str, ArtifactRef], int] = {}
+            attached: dict[tuple[str, str, ObjectRef], int] = {}
             wrong: dict[str, tuple[int, str]] = {}
             for event in self.log.history(asset):
                 self.count += 1
@@ -44,19 +45,19 @@ class Records:
                 newest[event.partition] = event.event_id
                 try:
                     needs[event.partition, _reference(event)] = event.event_id
+                    for name, ref in _attachments(event).items():
+                        attached[event.partition, name, ref] = event.event_id
                 except (ValueError, TypeError) as error:
                     wrong[event.partition] = (event.event_id, str(error))
                 if asset == PROMOTED and type(event.metadata.get("generation")) is int:
                     self.promotions[event.partition, event.metadata["generation"]] = event.data_version
             for (partition, reference), event_id in needs.items():
-                is_newest = newest[partition] == event_id
-                name = f"{asset}[{partition}]"
-                holder = Holder(
-                    name=name if is_newest else f"{name} (event {event_id}, superseded)",
-                    is_current=is_newest,
-                    remedy=f"materialize {asset} of '{partition}' again" if is_newest else "",
+                yield Claim(
+                    ref=reference.manifest, holder=_holder(asset, partition, event_id, newest), is_artifact=True
                 )
-                yield Claim(ref=reference.manifest, holder=holder, is_artifact=True)
+            for (partition, name, ref), event_id in attached.items():
+                holder = _holder(asset, partition, event_id, newest, part=f", attachment '{name}'")
+                yield Claim(ref=ref, holder=holder, is_artifact=False)
             for partition, (event_id, what) in wrong.items():
                 if newest[partition] == event_id:
                     yield Finding(
@@ -121,6 +122,17 @@ class Records:
                     )
 
 
+def _holder(asset: str, partition: str, event_id: int, newest: Mapping[str, int], *, part: str = "") -> Holder:
+    """A materialization that needs an object, given the newest event of each partition."""
+    is_newest = newest[partition] == event_id
+    name = f"{asset}[{partition}]{part}"
+    return Holder(
+        name=name if is_newest else f"{name} (event {event_id}, superseded)",
+        is_current=is_newest,
+        remedy=f"materialize {asset} of '{partition}' again" if is_newest else "",
+    )
+
+
 def _reference(event: Event) -> ArtifactRef:
     """The artifact that an event names.
 
@@ -136,3 +148,15 @@ def _reference(event: Event) -> ArtifactRef:
             f"its data version is {event.data_version or '(none)'}, and its artifact's is {reference.data_version}"
         )
     return reference
+
+
+def _attachments(event: Event) -> dict[str, ObjectRef]:
+    """The objects that are attached to an event, by name.
+
+    Raises:
+        ValueError, TypeError: what it says of them is malformed.
+    """
+    raw = event.metadata.get(ATTACHMENTS_KEY, {})
+    if not isinstance(raw, dict):
+        raise ValueError(f"its attachments are {raw!r}: expected a mapping of name to object")
+    return {name: ObjectRef.from_json(entry) for name, entry in raw.items()}

@@ -1,6 +1,7 @@
 """The two trials of a trained policy: selection episodes, which rank it, and gate episodes, which decide."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,17 +33,19 @@ def selection_episodes(
         spaces: its spaces.
         spec: what the policies have in common.
         members: training seed and tensors of each; members of several recipes may share a seed, and meet equal starts.
-        config: how many episodes, and whether actions are sampled.
+        config: how many episodes, whether actions are sampled, and which metrics.
         env_threads: on which the environments are stepped; changes no result.
         on_step: called after every step of the environments: a sign of life.
 
     Returns:
-        The episodes of each member, in order.
+        The episodes of each member, in order, each with those of the other mode where both are asked for.
 
     Raises:
         EnvironmentFault: the pool failed, an episode never ended, or a return is not finite.
+        MetricFault: a metric failed, or gave something else than a finite number.
     """
-    with single_thread():
+
+    def play(*, deterministic: bool) -> list[EpisodeRecords]:
         return evaluate(
             spec=spec,
             members=[tensors for _, tensors in members],
@@ -50,11 +53,19 @@ def selection_episodes(
             spaces=spaces,
             seeds=[selection_seeds(env, member_seed=seed, num_episodes=config.num_episodes) for seed, _ in members],
             num_episodes=config.num_episodes,
-            deterministic=config.deterministic,
+            deterministic=deterministic,
             sampling_seeds=[seed for seed, _ in members],
+            metrics=config.metrics,
             env_threads=env_threads,
             on_step=on_step,
         )
+
+    with single_thread():
+        records = play(deterministic=config.deterministic)
+        if not config.both_modes:
+            return records
+        others = play(deterministic=not config.deterministic)
+        return [replace(own, other_mode=other) for own, other in zip(records, others, strict=True)]
 
 
 def selection_seeds(env: EnvConfig, *, member_seed: int, num_episodes: int) -> list[int]:
@@ -70,6 +81,7 @@ def first_episodes(
     *,
     seeds: Sequence[int],
     deterministic: bool,
+    metrics: Sequence[str] = (),
 ) -> list[EpisodeRecords]:
     """Run each contender for one episode of each stream, on the same streams.
 
@@ -80,12 +92,15 @@ def first_episodes(
         contenders: spec and tensors of each policy; their networks may differ.
         seeds: of the streams, one for each episode.
         deterministic: take the most likely action instead of a sampled one.
+        metrics: names of further numbers to compute of each episode.
 
     Returns:
         The episodes of each contender, in the order of the seeds.
 
     Raises:
         EnvironmentFault: the pool failed or hangs, an episode never ended, or a return is not finite.
+        MetricFault: a metric failed, or gave something else than a finite number.
+        InvalidConfig: there is no such metric.
     """
     spaces = describe_env(env)
 
@@ -101,6 +116,7 @@ def first_episodes(
                     num_episodes=len(seeds),
                     deterministic=deterministic,
                     sampling_seeds=[0],
+                    metrics=metrics,
                     on_step=beat,
                 )[0]
                 for spec, tensors in contenders

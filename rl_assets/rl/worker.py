@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
-from rl_assets.errors import EnvironmentFault, TrainingError
+from rl_assets.errors import EnvironmentFault, InvalidConfig, MetricFault, TrainingError
 from rl_assets.rl.child import connect_to_parent
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.messages import Beat, Job, Message, SegmentEnd
@@ -62,7 +62,8 @@ def run_job(job: Job, outlet: Outlet) -> list[Result]:
     """Train a population and evaluate it while it is in memory.
 
     Returns:
-        What became of each member, in order. A fault of the pool is every member's failure.
+        What became of each member, in order. A fault of the pool is every member's failure; where a metric fails or
+        is not installed, members are without episodes.
     """
     try:
         results = train_population(
@@ -81,7 +82,10 @@ def run_job(job: Job, outlet: Outlet) -> list[Result]:
     if job.evaluation is None:
         return results
     trained = {index: result for index, result in enumerate(results) if isinstance(result, TrainedMember)}
-    evaluated = _evaluate(job, list(trained.values()), outlet)
+    try:
+        evaluated = _evaluate(job, list(trained.values()), outlet)
+    except (MetricFault, InvalidConfig):
+        return results  # a training is not lost over a metric: whoever evaluates what has no episodes meets it again
     for (index, member), episodes in zip(trained.items(), evaluated, strict=True):
         if isinstance(episodes, TrainingError):
             results[index] = MemberFailure(seed=member.seed, error=episodes)

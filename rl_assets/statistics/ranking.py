@@ -1,7 +1,7 @@
 """The leaderboard of recipes: the unit is the training seed, never the pooled episode."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +26,8 @@ class CellEpisodes:
     """Environment steps that all seeds were trained for, where known."""
     steps_per_s: float | None = None
     """Environment steps per second of the population that they were trained in, where known."""
+    metrics: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    """Further metric -> per seed, `[num_episodes]` values of the same episodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +63,8 @@ class LeaderboardRow:
     """Environment steps that all seeds were trained for; None where not given."""
     steps_per_s: float | None
     """Environment steps per second of the population that they were trained in; None where not given."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Further metric -> mean over seeds of each seed's mean over its episodes."""
 
     @property
     def process_s(self) -> float | None:
@@ -91,6 +95,7 @@ _UNKNOWN: Mapping[str, Any] = {
     "probability_of_improvement": None,
     "env_steps": None,
     "steps_per_s": None,
+    "metrics": {},
 }
 
 
@@ -102,8 +107,8 @@ def rank_policies(cells: Mapping[str, CellEpisodes], *, confidence: float = 0.95
         confidence: of the interval over seeds, and that the truly best recipe is among those that may be best.
 
     Raises:
-        ValueError: a recipe without seeds, a seed without episodes, a value that is not finite, or lengths that do
-            not match the returns. A recipe that failed has no row; leave it out.
+        ValueError: a recipe without seeds, a seed without episodes, a value that is not finite, or lengths or metrics
+            that do not match the returns. A recipe that failed has no row; leave it out.
     """
     scores = {hparam: _seed_scores(hparam, cell) for hparam, cell in cells.items()}
     order = sorted(scores, key=lambda hparam: (-mean(scores[hparam]), hparam))
@@ -118,6 +123,11 @@ def rank_policies(cells: Mapping[str, CellEpisodes], *, confidence: float = 0.95
         )
         for position, hparam in enumerate(order)
     )
+
+
+def metric_names(rows: Sequence[LeaderboardRow]) -> tuple[str, ...]:
+    """All further metrics that any of the rows has, in alphabetical order."""
+    return tuple(sorted({name for row in rows for name in row.metrics}))
 
 
 def _seed_scores(hparam: str, cell: CellEpisodes) -> Values:
@@ -149,7 +159,12 @@ def _summarize(hparam: str, cell: CellEpisodes, scores: Values, *, confidence: f
         "ci_high": interval.high if interval else None,
         "worst_seed_return": float(scores.min()),
         "cvar10": cvar(episodes, level=0.1),
-        "mean_length": None if cell.lengths is None else _mean_length(hparam, cell.lengths, counts=counts),
+        "mean_length": None
+        if cell.lengths is None
+        else _mean_over_seeds(hparam, "lengths", cell.lengths, counts=counts),
+        "metrics": {
+            name: _mean_over_seeds(hparam, name, values, counts=counts) for name, values in sorted(cell.metrics.items())
+        },
         "num_episodes": len(episodes),
         "num_seeds": len(scores),
         "env_steps": cell.env_steps,
@@ -157,10 +172,10 @@ def _summarize(hparam: str, cell: CellEpisodes, scores: Values, *, confidence: f
     }
 
 
-def _mean_length(hparam: str, lengths: Sequence[Sample], *, counts: list[int]) -> float:
-    samples = [checked_sample(seed, name=f"lengths of recipe '{hparam}', seed {i}") for i, seed in enumerate(lengths)]
+def _mean_over_seeds(hparam: str, name: str, values: Sequence[Sample], *, counts: list[int]) -> float:
+    samples = [checked_sample(seed, name=f"{name} of recipe '{hparam}', seed {i}") for i, seed in enumerate(values)]
     if [len(sample) for sample in samples] != counts:
         raise ValueError(
-            f"recipe '{hparam}': {[len(sample) for sample in samples]} lengths per seed do not match {counts} returns"
+            f"recipe '{hparam}': {[len(sample) for sample in samples]} {name} per seed do not match {counts} returns"
         )
     return mean([mean(sample) for sample in samples])

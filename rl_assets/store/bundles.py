@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rl_assets.rl.checkpoints import Checkpoint
-from rl_assets.rl.evaluation import EpisodeRecords
+from rl_assets.rl.evaluation import EpisodeRecords, mode_name
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.store.artifacts import Artifact
@@ -16,7 +16,11 @@ from rl_assets.store.checkpoints import encode_checkpoint
 from rl_assets.store.tensors import decode_table, decode_tensors, encode_table, encode_tensors
 
 EPISODES_FILE = "episodes.parquet"
+TIMINGS_FILE = "timings.parquet"
 CHAMPION_FILE = "policy.safetensors"
+
+_METRIC = "metric_"
+"""Begins the names of the columns that hold metrics."""
 
 
 def policy_file(seed: int) -> str:
@@ -110,35 +114,81 @@ def champion_weights(champion: Artifact) -> str:
 
 
 def encode_episodes(episodes: Mapping[int, EpisodeRecords]) -> bytes:
-    """Encode evaluation episodes: a row for each, members in ascending order of their seeds."""
-    members = [(seed, episodes[seed]) for seed in sorted(episodes)]
+    """Encode evaluation episodes: a row for each, members in ascending order of their seeds; no wall times.
+
+    A member's episodes in the other mode follow those that rank it.
+
+    Raises:
+        ValueError: members differ in their metrics.
+    """
+    blocks = _blocks(episodes)
+    names = {tuple(sorted(records.metrics)) for _, records in blocks}
+    if len(names) > 1:
+        raise ValueError(f"members have the metrics {sorted(names)}: expected the same of all")
     return encode_table(
-        {
-            "member_seed": np.concatenate([np.full(len(e.returns), seed, np.int64) for seed, e in members]),
-            "episode_return": np.concatenate([e.returns for _, e in members]),
-            "length": np.concatenate([e.lengths for _, e in members]),
-            "env_seed": np.concatenate([e.seeds for _, e in members]),
-            "terminated": np.concatenate([e.terminated for _, e in members]),
-            "truncated": np.concatenate([e.truncated for _, e in members]),
+        _keys(blocks)
+        | {
+            "episode_return": np.concatenate([records.returns for _, records in blocks]),
+            "length": np.concatenate([records.lengths for _, records in blocks]),
+            "terminated": np.concatenate([records.terminated for _, records in blocks]),
+            "truncated": np.concatenate([records.truncated for _, records in blocks]),
+        }
+        | {
+            _METRIC + name: np.concatenate([records.metrics[name] for _, records in blocks])
+            for name in next(iter(names))
         }
     )
 
 
+def encode_timings(episodes: Mapping[int, EpisodeRecords]) -> bytes:
+    """Encode how long the same episodes took: rows and keys as `encode_episodes` has them; NaN where not known."""
+    blocks = _blocks(episodes)
+    times = [
+        np.full(len(records.returns), np.nan) if records.wall_times_s is None else records.wall_times_s
+        for _, records in blocks
+    ]
+    return encode_table(_keys(blocks) | {"wall_time_s": np.concatenate(times)})
+
+
+def _blocks(episodes: Mapping[int, EpisodeRecords]) -> list[tuple[int, EpisodeRecords]]:
+    """Member seed and episodes of one mode each."""
+    members = [(seed, episodes[seed]) for seed in sorted(episodes)]
+    return [(seed, records) for seed, own in members for records in (own, own.other_mode) if records is not None]
+
+
+def _keys(blocks: Sequence[tuple[int, EpisodeRecords]]) -> dict[str, npt.NDArray[Any]]:
+    """The columns that name an episode: member, mode, stream and number within the stream."""
+    return {
+        "member_seed": np.concatenate([np.full(len(e.returns), seed, np.int64) for seed, e in blocks]),
+        "mode": np.concatenate([np.full(len(e.returns), e.mode) for _, e in blocks]),
+        "env_seed": np.concatenate([e.seeds for _, e in blocks]),
+        "episode": np.concatenate([e.numbers for _, e in blocks]),
+    }
+
+
 def load_episodes(evaluation: Artifact) -> dict[int, EpisodeRecords]:
-    """Read evaluation episodes: member seed -> its episodes in the order they were played."""
+    """Read evaluation episodes: member seed -> its episodes in the order they were played, without wall times."""
     source = f"'{EPISODES_FILE}' of evaluation '{evaluation.ref.data_version[:12]}'"
     table = decode_table(evaluation.read(EPISODES_FILE), source=source)
     episodes: dict[int, EpisodeRecords] = {}
     for seed in np.unique(table["member_seed"]):
-        rows = table["member_seed"] == seed
-        episodes[int(seed)] = EpisodeRecords(
-            returns=table["episode_return"][rows],
-            lengths=table["length"][rows],
-            seeds=table["env_seed"][rows],
-            terminated=table["terminated"][rows],
-            truncated=table["truncated"][rows],
-        )
+        is_own = table["member_seed"] == seed
+        modes = dict.fromkeys(table["mode"][is_own].tolist())  # the mode that ranks comes first
+        ranked, *other = (_records(table, is_own & (table["mode"] == mode), mode=mode) for mode in modes)
+        episodes[int(seed)] = dataclasses.replace(ranked, other_mode=other[0]) if other else ranked
     return episodes
+
+
+def _records(table: Mapping[str, npt.NDArray[Any]], rows: npt.NDArray[np.bool_], *, mode: str) -> EpisodeRecords:
+    return EpisodeRecords(
+        returns=table["episode_return"][rows],
+        lengths=table["length"][rows],
+        seeds=table["env_seed"][rows],
+        terminated=table["terminated"][rows],
+        truncated=table["truncated"][rows],
+        is_deterministic=mode == mode_name(is_deterministic=True),
+        metrics={name.removeprefix(_METRIC): table[name][rows] for name in table if name.startswith(_METRIC)},
+    )
 
 
 def mean_curve(

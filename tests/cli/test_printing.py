@@ -27,7 +27,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> StringIO:
 
 def board(grid: dict[str, Any]) -> dict[str, Any]:
     document = {"name": "s", "envs": ["X-v0"], "grid": grid, "fixed": {"num_steps": 64}, "dataset": "d"}
-    numbers: dict[str, Any] = {"may_be_best": True}
+    numbers: dict[str, Any] = {"may_be_best": True, "metrics": {}}
     numbers |= {"mean_return": -1234.56, "ci_low": -1240.3, "ci_high": -1200.1, "worst_seed_return": -1299.9}
     rows = [
         {"rank": rank, "hparam": hparam, "num_seeds": 2, "is_replicated": False, "num_episodes": 200, **numbers}
@@ -76,6 +76,16 @@ def test_ties_with_the_first_are_marked_and_counted(terminal: StringIO) -> None:
 def test_without_ties_no_sign_of_them_is_explained(terminal: StringIO) -> None:
     printing.print_leaderboard(board(GRIDS["one recipe"]))
     assert "≈" not in terminal.getvalue()
+
+
+def test_metrics_have_columns_of_their_own_and_a_dash_where_a_recipe_has_none(terminal: StringIO) -> None:
+    answer = board(GRIDS["learning rates"])
+    answer["rows"][0] = answer["rows"][0] | {"metrics": {"action_change": 0.12345}}
+    printing.print_leaderboard(answer)
+    lines = terminal.getvalue().splitlines()
+    assert any(line.rstrip().endswith("action_change") for line in lines)
+    ends = [line.split()[-1] for line in lines if "…" in line]
+    assert ends == ["0.123"] + ["–"] * (len(answer["rows"]) - 1)
 
 
 def test_without_a_champion_no_star_is_explained(terminal: StringIO) -> None:

@@ -42,6 +42,30 @@ def test_wrong_gates_are_refused_in_plain_words(gates, message):
         GatesConfig.parse(gates, source="t")
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"metrics": "action_change"}, r"'metrics'.*got 'action_change'"),
+        ({"metrics": ["calm", "calm"]}, r"^t: metrics names 'calm' twice: name each once$"),
+        ({"metrics": ["Of Course"]}, r"'metrics\.0'.*got 'Of Course'"),
+        ({"metrics": ["m" * 64]}, r"'metrics\.0'"),
+        ({"videos": "yes"}, r"'videos': expected true or false, got 'yes'"),
+        ({"both_modes": 1}, r"'both_modes': expected true or false, got 1"),
+    ],
+)
+def test_a_wrong_evaluation_is_refused_in_plain_words(changes, message):
+    with pytest.raises(InvalidConfig, match=message):
+        EvaluationConfig.parse(changes, source="t")
+
+
+def test_whether_episodes_are_filmed_is_no_part_of_what_is_played():
+    plain = EvaluationConfig()
+    assert plain.of_episodes == EvaluationConfig(videos=True).of_episodes
+    for changes in ({"both_modes": True}, {"metrics": ("calm",)}, {"deterministic": False}, {"num_episodes": 3}):
+        assert plain.of_episodes != EvaluationConfig(**changes).of_episodes
+    assert set(plain.of_episodes) == set(EvaluationConfig.model_fields) - {"videos"}
+
+
 @pytest.mark.parametrize("num_episodes", [0, -1, 100_001, 1.0, True])
 def test_a_wrong_number_of_episodes_is_refused(num_episodes):
     with pytest.raises(InvalidConfig, match=r"'num_episodes': expected a whole number from 1 to 100,000, got"):

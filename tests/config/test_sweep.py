@@ -55,7 +55,8 @@ UNKNOWN_FIELDS = {
     ),
     "evaluation": (
         {"evaluation": {"episodes": 1}},
-        "unknown field 'evaluation.episodes': did you mean 'num_episodes'? expected one of deterministic, num_episodes",
+        "unknown field 'evaluation.episodes': did you mean 'num_episodes'? expected one of both_modes, deterministic, "
+        "metrics, num_episodes, videos",
     ),
     "gates": (
         {"gates": {"min_reward": 1}},

@@ -12,6 +12,7 @@ import pytest
 from rl_assets import api
 from rl_assets.api.drive import execute
 from rl_assets.api.installation import Installation
+from rl_assets.config.plugins import GATES
 from rl_assets.defs.assets import gate_evaluations
 from rl_assets.defs.graph import build_definitions
 from rl_assets.errors import InvalidConfig
@@ -21,6 +22,7 @@ from rl_assets.store.artifacts import ArtifactRef, read_artifact
 from rl_assets.store.objects import ObjectStore
 from tests.defs.fixed_episodes import play_fixed_returns
 from tests.defs.tiny_sweeps import tiny_sweep
+from tests.packages import install
 
 ENV = "CartPole-v1"
 GATE = dg.AssetKey("gate_evaluations")
@@ -178,22 +180,21 @@ def prefer(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     monkeypatch.setattr("rl_assets.defs.assets.eval_leaderboards._candidate", candidate)
 
 
+QUICK = """
+from rl_assets.statistics.gates import limit_gate
+
+
+def judge(evidence):
+    limit = evidence.settings["at_most"]
+    return limit_gate(evidence.candidate.lengths, limit, evidence.confidence, kind="ceiling")
+"""
+
+
 @pytest.fixture
 def own_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An installed package that brings the gate `is_quick`."""
-    site = tmp_path / "site"
-    info = site / "quick_gate-1.2.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: quick-gate\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text("[rl_assets.gates]\nis_quick = quick_gate:judge\n")
-    (site / "quick_gate.py").write_text(
-        "from rl_assets.statistics.gates import limit_gate\n\n\n"
-        "def judge(evidence):\n"
-        "    limit = evidence.settings['at_most']\n"
-        "    return limit_gate(evidence.candidate.lengths, limit, evidence.confidence, kind='ceiling')\n"
-    )
     with monkeypatch.context() as patch:
-        patch.syspath_prepend(str(site))
+        install(tmp_path / "site", patch, source=QUICK, package="quick_gate", group=GATES, is_quick="judge")
         importlib.reload(gate_evaluations)
         yield
     sys.modules.pop("quick_gate", None)
@@ -213,13 +214,17 @@ def test_a_gate_of_an_installed_package_is_asked_where_a_sweep_names_it(
     result = check(named, "is_quick")
     assert result.passed == (verdict == "pass")
     assert result.metadata["verdict"].value == verdict
+    assert newest(named).metadata["plugins"] == {"is_quick": "quick_gate 1.2"}
 
 
 @pytest.mark.parametrize(
     ("gates", "words"),
     [
-        ({"plugins": {"is_nice": {}}}, "field 'gates.plugins': 'is_nice' is no installed gate: expected one of"),
-        ({"metrics": {"grace": {"floor": 1.0}}}, "field 'gates.metrics': 'grace' is no metric: expected one of cvar10"),
+        ({"plugins": {"is_nice": {}}}, "field 'gates.plugins': gate 'is_nice' is not installed: expected one of"),
+        (
+            {"metrics": {"grace": {"floor": 1.0}}},
+            "'gates.metrics.grace': there is no such metric: expected one of cvar10",
+        ),
         ({"metrics": {"cvar10": {"ceiling": 1.0}}}, "the worst tenth has no ceiling"),
         (
             {"stability": {"least_return": {"Acrobot-v1": 1.0}}},

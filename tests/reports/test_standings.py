@@ -123,6 +123,12 @@ def test_candidate_cost_and_origin_are_marked_in_the_table(parse, rows):
     assert table[2][-2:] == ["–", "–"]
 
 
+def test_metrics_follow_the_other_numbers_and_may_be_unknown(parse, rows):
+    known = [dataclasses.replace(rows[0], metrics={"action_change": 0.25}), rows[1]]
+    table = parse(html_page(title="t", body=standings_table(known, styles_of(rows)))).table
+    assert [line[-1] for line in table] == ["action change", "0.250", "–"]
+
+
 def test_ties_with_the_best_are_marked_where_they_rest_on_enough_seeds(parse):
     cells = {"a": TEN, "b": ALMOST_TEN, "c": ONE, "d": [[0.5]]}
     rows = rank_policies({hparam: CellEpisodes(returns=seeds) for hparam, seeds in cells.items()})

@@ -10,6 +10,7 @@ from rl_assets.config.sweep import SweepConfig
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.errors import BadInput
 from rl_assets.resources.admission import admit_sweep
+from tests import packages
 
 WORDS = {"client_id": "Acme", "project": "p", "data_source": "s", "domain": "d"}
 
@@ -74,3 +75,16 @@ def test_options_get_the_types_that_the_environment_declares(tmp_path: Path) -> 
     assert env.id.startswith("Ant-")
     assert isinstance(env.options["healthy_reward"], float)
     assert env.options == {"healthy_reward": 2.0}
+
+
+def test_an_unknown_metric_is_refused_with_the_field_and_those_that_exist(tmp_path: Path) -> None:
+    sweep = sweep_of("CartPole-v1", evaluation={"metrics": ["action_change", "charm"]})
+    told = refusal(tmp_path, sweep, source="s.yaml")
+    assert told.startswith("s.yaml: field 'evaluation.metrics': metric 'charm' is not known: expected one of action_ch")
+
+
+def test_a_metric_of_an_installed_package_is_admitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages.install(tmp_path / "lively", monkeypatch, largest_reward="LargestReward")
+    sweep = sweep_of("CartPole-v1", evaluation={"metrics": ["action_change", "largest_reward"]})
+    admitted = admit_sweep(sweep, register=ClientRegister(tmp_path / "clients"))
+    assert admitted.evaluation.metrics == ("action_change", "largest_reward")

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from rl_assets.resources import event_log
-from rl_assets.resources.event_log import ARTIFACT_KEY, DATA_VERSION_TAG, EventLog
+from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, DATA_VERSION_TAG, EventLog
 from rl_assets.resources.records import Records
 from rl_assets.store.artifacts import ArtifactRef, write_artifact
 from rl_assets.store.claims import Claim, Finding
@@ -74,6 +74,30 @@ def test_every_event_needs_its_artifact_and_the_newest_of_a_partition_stands(ins
     assert holders[old.manifest, "trained_policies[b]"].is_current
     newest = holders[new.manifest, "trained_policies[a]"]
     assert (newest.is_current, newest.remedy) == (True, "materialize trained_policies of 'a' again")
+
+
+def test_attachments_are_needed_by_the_events_that_name_them(instance, store):
+    old, new = (store.put(data, owners=frozenset()) for data in (b"old", b"new"))
+    for ref in (old, new, new):
+        attached = dg.MetadataValue.json({"timings.parquet": ref.to_json()})
+        log(instance, "policy_evaluations", "a", artifact(store), **{ATTACHMENTS_KEY: attached})
+    _, claims, findings = walk(instance, "policy_evaluations")
+    assert findings == []
+    held = {claim.ref: claim for claim in claims}
+    assert len(claims) == len(held) == 3
+    assert held[new].holder.name == "policy_evaluations[a], attachment 'timings.parquet'"
+    assert (held[new].holder.is_current, held[new].is_artifact) == (True, False)
+    assert held[new].holder.remedy == "materialize policy_evaluations of 'a' again"
+    assert not held[old].holder.is_current
+
+
+def test_attachments_that_cannot_be_read_are_a_wrong_record_and_the_artifact_is_needed_all_the_same(instance, store):
+    for wrong in ({"a": {"sha256": "x"}}, ["a"]):
+        log(instance, "policy_evaluations", "a", artifact(store), **{ATTACHMENTS_KEY: dg.MetadataValue.json(wrong)})
+        _, (claim,), (finding,) = walk(instance, "policy_evaluations")
+        assert claim.is_artifact
+        assert (finding.kind, finding.is_current) == ("wrong record", True)
+        assert "expected" in finding.what
 
 
 def test_an_artifact_that_was_logged_again_is_needed_once_and_stands(instance, store):

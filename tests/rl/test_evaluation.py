@@ -1,9 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.network import NetworkConfig
-from rl_assets.errors import EnvironmentFault
+from rl_assets.errors import EnvironmentFault, MetricFault
 from rl_assets.rl import evaluation
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import StepBatch, Views
@@ -201,6 +203,7 @@ def test_a_policys_episodes_do_not_depend_on_its_company(env_id, deterministic):
             num_episodes=4,
             deterministic=deterministic,
             sampling_seeds=[100 + index for index in indices],
+            metrics=["action_change"],
         )
 
     together = run_some([0, 1, 2])
@@ -208,6 +211,71 @@ def test_a_policys_episodes_do_not_depend_on_its_company(env_id, deterministic):
         (alone,) = run_some([index])
         assert alone.returns.tobytes() == together[index].returns.tobytes()
         assert alone.lengths.tobytes() == together[index].lengths.tobytes()
+        assert alone.metrics["action_change"].tobytes() == together[index].metrics["action_change"].tobytes()
+        assert alone.is_deterministic == deterministic
+
+
+def test_episodes_are_numbered_within_their_streams(monkeypatch):
+    (records,) = run(monkeypatch, num_episodes=6)
+    assert records.seeds.tolist() == [1, 1, 2, 2, 3, 4]
+    assert records.numbers.tolist() == [0, 1, 0, 1, 0, 0]
+    assert records.numbers.dtype == np.int32
+
+
+def test_wall_times_run_from_the_first_step_of_an_episode_to_its_end(monkeypatch):
+    ticks = iter(range(10_000))
+    (records,) = run(monkeypatch, clock=lambda: next(ticks))
+    assert records.wall_times_s.tolist() == [50.0] * 3 + [1.0] * 3 + [50.0] * 3 + [1.0] * 3, "a tick is a step"
+
+
+class Reset(LongOrShortPool):
+    """What streams return on the dummy step of a reset is no part of any episode, whatever the pool says."""
+
+    def step(self, actions):
+        batch = super().step(actions)
+        return dataclasses.replace(batch, observations=np.where(batch.valid, 1, 99)[:, None].astype(np.float32))
+
+
+class SumOfObservations:
+    """Sums what was seen after each step."""
+
+    version = "1"
+
+    def begin(self, num_streams):
+        self.sums = np.zeros(num_streams)
+
+    def observe(self, steps):
+        self.sums += np.where(steps.valid, steps.next_observations[:, 0], 0)
+
+    def finish(self, ended):
+        values = self.sums.copy()
+        self.sums[ended] = 0
+        return values
+
+
+def test_metrics_are_computed_of_each_recorded_episode(monkeypatch):
+    monkeypatch.setattr("rl_assets.rl.metrics.BUILT_IN", {"sum": SumOfObservations})
+    (records,) = run(monkeypatch, pool=Reset, metrics=["sum"])
+    assert records.metrics["sum"].tolist() == records.lengths.tolist()
+    assert records.metrics["sum"].dtype == np.float64
+
+
+def test_a_metric_changes_nothing_else(monkeypatch):
+    (plain,) = run(monkeypatch)
+    (measured,) = run(monkeypatch, metrics=["action_change"])
+    assert plain.metrics == {}
+    assert (measured.metrics["action_change"] >= 0).all()
+    assert plain.returns.tobytes() == measured.returns.tobytes()
+
+
+def test_a_metric_without_a_number_is_a_fault_and_no_score(monkeypatch):
+    class Broken(SumOfObservations):
+        def finish(self, ended):
+            return super().finish(ended) * np.nan
+
+    monkeypatch.setattr("rl_assets.rl.metrics.BUILT_IN", {"sum": Broken})
+    with pytest.raises(MetricFault, match=r"metric 'sum' \(version 1\) gave nan for an episode"):
+        run(monkeypatch, metrics=["sum"])
 
 
 def test_many_episodes_share_a_limited_number_of_streams():

@@ -37,12 +37,19 @@ def in_processes(plan):
     )
 
 
+def arrays_of(episodes):
+    """All of an evaluation but its wall times, which no two trainings share."""
+    arrays = {name: value for name, value in vars(episodes).items() if isinstance(value, np.ndarray)}
+    assert arrays.pop("wall_times_s").shape == arrays["returns"].shape
+    return arrays
+
+
 def bytes_of(outcomes):
     found = {}
     for outcome in outcomes:
         for member in outcome.members:
             assert isinstance(member, TrainedMember), member
-            parts = (member.tensors, member.optimizer_state, member.history, vars(member.episodes))
+            parts = (member.tensors, member.optimizer_state, member.history, arrays_of(member.episodes))
             found[outcome.hparam, member.seed] = {
                 name: np.asarray(array).tobytes() for arrays in parts for name, array in arrays.items()
             }

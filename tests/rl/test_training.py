@@ -10,6 +10,7 @@ from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import EnvironmentFault, MemberDiverged
 from rl_assets.rl import training
 from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.metrics import ActionChange
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import num_updates
 from rl_assets.rl.training import plan_training, train
@@ -34,7 +35,7 @@ def bytes_of(outcomes):
     return {
         (outcome.hparam, member.seed): {
             name: array.tobytes()
-            for arrays in (member.tensors, member.optimizer_state, member.history, vars_of(member.episodes))
+            for arrays in (member.tensors, member.optimizer_state, member.history, arrays_of(member.episodes))
             for name, array in arrays.items()
         }
         for outcome in outcomes
@@ -42,8 +43,11 @@ def bytes_of(outcomes):
     }
 
 
-def vars_of(episodes):
-    return {field.name: getattr(episodes, field.name) for field in dataclasses.fields(episodes)}
+def arrays_of(episodes):
+    """All of an evaluation but its wall times, which no two trainings share."""
+    arrays = {name: value for name, value in vars(episodes).items() if isinstance(value, np.ndarray)}
+    assert arrays.pop("wall_times_s").shape == arrays["returns"].shape
+    return arrays
 
 
 @pytest.fixture
@@ -119,6 +123,20 @@ def test_a_member_whose_evaluation_fails_fails_alone(members, monkeypatch):
     monkeypatch.setattr(trials, "evaluate", evaluate)
     for outcome in train(plan_training(CARTPOLE, members), evaluation=EVALUATION):
         assert [type(member) for member in outcome.members] == [TrainedMember, MemberFailure]
+
+
+def test_a_metric_that_fails_leaves_the_training_without_episodes(members, monkeypatch):
+    class Broken(ActionChange):
+        def finish(self, ended):
+            return super().finish(ended) * np.nan
+
+    monkeypatch.setattr("rl_assets.rl.metrics.BUILT_IN", {"broken": Broken})
+    for name in ("broken", "not_installed"):
+        config = EvaluationConfig(num_episodes=2, metrics=(name,))
+        for outcome in train(plan_training(CARTPOLE, members, num_processes=1), evaluation=config):
+            for member in outcome.members:
+                assert isinstance(member, TrainedMember)
+                assert member.episodes is None
 
 
 def test_a_worker_that_is_killed_again_and_again_is_its_members_failure_and_the_others_finish(

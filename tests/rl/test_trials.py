@@ -54,3 +54,32 @@ def test_contenders_of_different_shape_meet_the_same_starts() -> None:
 def test_other_questions_are_played_on_other_starts() -> None:
     one, two = (gate_seeds(env_key="CartPole-v1", question=text, num_envs=50) for text in ("one", "two"))
     assert not set(one) & set(two)
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_the_other_mode_is_played_on_the_same_starts_and_changes_nothing(deterministic: bool) -> None:
+    spec, tensors = contender(8, 0)
+    arguments = {"env": ENV, "spaces": describe_env(ENV), "spec": spec, "members": [(3, tensors)]}
+    config = EvaluationConfig(num_episodes=7, deterministic=deterministic, metrics=("action_change",))
+    (both,) = selection_episodes(**arguments, config=config.model_copy(update={"both_modes": True}))
+    (one,) = selection_episodes(**arguments, config=config)
+    (other,) = selection_episodes(**arguments, config=config.model_copy(update={"deterministic": not deterministic}))
+    assert one.other_mode is None
+    assert both.other_mode is not None
+    assert (both.mode, both.other_mode.mode) == (one.mode, other.mode)
+    assert one.mode == ("deterministic" if deterministic else "stochastic") != other.mode
+    assert both.returns.tobytes() == one.returns.tobytes()
+    assert both.other_mode.returns.tobytes() == other.returns.tobytes()
+    assert both.other_mode.metrics["action_change"].tobytes() == other.metrics["action_change"].tobytes()
+    assert both.seeds.tolist() == both.other_mode.seeds.tolist()
+
+
+def test_gate_episodes_can_be_measured_too() -> None:
+    seeds = gate_seeds(env_key="CartPole-v1", question="q", num_envs=6)
+    plain, measured = (
+        first_episodes(ENV, [contender(8, 0)], seeds=seeds, deterministic=False, metrics=metrics)[0]
+        for metrics in ([], ["action_change"])
+    )
+    assert measured.metrics["action_change"].shape == (6,)
+    assert ((measured.metrics["action_change"] >= 0) & (measured.metrics["action_change"] <= 1)).all()
+    assert np.array_equal(plain.returns, measured.returns)

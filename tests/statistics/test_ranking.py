@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_assets.statistics.ranking import CellEpisodes, rank_policies
+from rl_assets.statistics.ranking import CellEpisodes, LeaderboardRow, metric_names, rank_policies
 
 cells_of_returns = st.dictionaries(
     st.text("abc", min_size=1, max_size=3),
@@ -192,3 +192,23 @@ def test_what_training_took_is_steps_over_speed_and_nothing_where_either_is_unkn
     rows = rank_policies({"a": known, "b": unknown, "c": still})
     assert [row.process_s for row in rows] == [25.0, None, None]
     assert [row.to_json()["process_s"] for row in rows] == [25.0, None, None]
+
+
+def test_metrics_count_seeds_and_not_episodes():
+    metrics = {"calm": [[0.0, 1.0], [4.0]], "awake": [[2.0, 2.0], [2.0]]}
+    (row,) = rank_policies({"a": CellEpisodes(returns=[[1, 3], [5]], metrics=metrics)})
+    assert row.metrics == {"calm": 2.25, "awake": 2.0}, "(0.5 + 4) / 2"
+    assert LeaderboardRow.from_json(json.loads(json.dumps(row.to_json()))) == row
+
+
+def test_recipes_may_have_different_metrics():
+    cells = {"a": CellEpisodes(returns=[[1]], metrics={"calm": [[1]]}), "b": CellEpisodes(returns=[[2]])}
+    rows = rank_policies(cells)
+    assert [row.metrics for row in rows] == [{}, {"calm": 1.0}]
+    assert metric_names(rows) == ("calm",)
+
+
+@pytest.mark.parametrize("values", [[[1.0]], [[1.0, 2.0], [3.0]], [[1.0, math.nan]]])
+def test_metrics_that_do_not_match_the_episodes_are_refused(values):
+    with pytest.raises(ValueError, match="calm"):
+        rank_policies({"a": CellEpisodes(returns=[[1, 3]], metrics={"calm": values})})

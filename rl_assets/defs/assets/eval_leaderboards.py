@@ -1,5 +1,6 @@
 """Leaderboards: which recipe is best in an environment, and which of its members would be served."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,7 +17,7 @@ from rl_assets.resources.demand import read_demand
 from rl_assets.resources.inputs import Input
 from rl_assets.resources.stages import EVALUATIONS_KEY, evaluations_by_env
 from rl_assets.rl.evaluation import EpisodeRecords
-from rl_assets.statistics.ranking import CellEpisodes, LeaderboardRow, rank_policies
+from rl_assets.statistics.ranking import CellEpisodes, LeaderboardRow, metric_names, rank_policies
 from rl_assets.store.bundles import load_episodes
 
 MAX_ROWS = 20
@@ -63,7 +64,7 @@ def eval_leaderboards(
                 "num_recipes": len(rows),
                 "num_may_be_best": sum(row.may_be_best for row in rows),
                 "num_episodes": sum(row.num_episodes for row in rows),
-                "leaderboard": dg.MetadataValue.table([_record(row) for row in rows[:MAX_ROWS]]),
+                "leaderboard": dg.MetadataValue.table(_records(rows[:MAX_ROWS])),
                 "candidate": dg.MetadataValue.json(candidate),
                 "page": dg.MetadataValue.path(str(pages.write(f"leaderboard-{env}.html", page))),
                 EVALUATIONS_KEY: short_hash(versions),
@@ -78,6 +79,10 @@ def _cell(by_seed: dict[int, EpisodeRecords], evaluation: Input) -> CellEpisodes
         lengths=[by_seed[seed].lengths for seed in sorted(by_seed)],
         env_steps=evaluation.event.metadata.get("env_steps"),
         steps_per_s=evaluation.event.metadata.get("steps_per_s"),
+        metrics={
+            name: [by_seed[seed].metrics[name] for seed in sorted(by_seed)]
+            for name in next(iter(by_seed.values())).metrics
+        },
     )
 
 
@@ -95,7 +100,13 @@ def _candidate(
     }
 
 
-def _record(row: LeaderboardRow) -> dg.TableRecord:
+def _records(rows: Sequence[LeaderboardRow]) -> list[dg.TableRecord]:
+    """The lines of the table, all with the same columns."""
+    metrics = metric_names(rows)
+    return [_record(row, metrics=metrics) for row in rows]
+
+
+def _record(row: LeaderboardRow, *, metrics: Sequence[str]) -> dg.TableRecord:
     """A line of the table; what may be unknown is text, because a column has one type."""
     return dg.TableRecord(
         {
@@ -112,6 +123,7 @@ def _record(row: LeaderboardRow) -> dg.TableRecord:
             "process_s": format_number(row.process_s, decimals=1),
             "seeds": row.num_seeds,
             "episodes": row.num_episodes,
+            **{name: format_number(row.metrics.get(name), decimals=3) for name in metrics},
             "note": ", ".join(_notes(row)),
         }
     )

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from rl_assets.config.plugins import GATES_GROUP, find_plugins
+from rl_assets.config.plugins import GATES, plugin_names
 from rl_assets.defs.partitions import ENVS
 from rl_assets.resources.configured import InputsResource
 from rl_assets.resources.gating import GateQuestion
@@ -34,7 +34,7 @@ class GateConfig(dg.Config):
     """Why to ask again, with fresh episodes, what was answered before; it counts as a further test of the reign."""
 
 
-CHECKS = (*BUILT_IN_GATES, *find_plugins(GATES_GROUP))
+CHECKS = (*BUILT_IN_GATES, *(name for name in plugin_names(GATES) if name not in BUILT_IN_GATES))
 """The product's own gates, and those that were installed when this process began."""
 
 

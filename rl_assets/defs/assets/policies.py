@@ -15,7 +15,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from rl_assets.defs.assets.cell_claims import CELLS_TAG
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED, EnvRun, PoliciesConfig
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
-from rl_assets.resources.configured import InputsResource, TrainingResource
+from rl_assets.resources.configured import InputsResource, PagesResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.run_watch import end_if_unwanted
@@ -66,7 +66,11 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=2)
     pool=TRAINING_POOL,
 )
 def policies(
-    context: dg.AssetExecutionContext, config: PoliciesConfig, inputs: InputsResource, training: TrainingResource
+    context: dg.AssetExecutionContext,
+    config: PoliciesConfig,
+    inputs: InputsResource,
+    training: TrainingResource,
+    pages: PagesResource,
 ) -> Iterator[dg.MaterializeResult]:
     """Train what is missing of the asked-for cells, then evaluate it; log each partition as it is done."""
     failures: dict[str, str] = {}
@@ -74,7 +78,7 @@ def policies(
     demand = read_demand(inputs.log)
     try:
         for env, cells in asked_cells(context, demand).items():
-            env_run = EnvRun(context, config=config, inputs=inputs, training=training, env=env)
+            env_run = EnvRun(context, config=config, inputs=inputs, training=training, pages=pages, env=env)
             if TRAINED in context.selected_asset_keys:
                 env_run.train(cells)
             if EVALUATED in context.selected_asset_keys:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -12,11 +12,14 @@ from rl_assets.errors import GuardrailTripped, MemberDiverged
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
 from rl_assets.reports.numbers import count_of
 from rl_assets.resources.event_log import STOP_KEY
+from rl_assets.resources.films import Film
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import MemberFailure, RecipeStop, TrainedMember
 from rl_assets.rl.plan import TrainingPlan
 
 MAX_ROWS = 20
+METRICS_KEY = "rl/metrics"
+"""Metric -> version of those that an evaluation recorded beside returns and lengths."""
 
 
 def describe_training(
@@ -118,16 +121,30 @@ def describe_plan(plan: TrainingPlan) -> str:
     return ", ".join(parts)
 
 
-def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any]:
-    """The score of each member on its selection episodes."""
+def describe_evaluation(
+    episodes: Mapping[int, EpisodeRecords], *, metric_versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """The score of each member on its selection episodes, further metrics, and the mean in the other mode if played.
+
+    Args:
+        episodes: member seed -> its episodes in the mode that ranks it.
+        metric_versions: metric -> version.
+    """
     means = {seed: float(np.mean(records.returns)) for seed, records in sorted(episodes.items())}
     return {
         "mean_return": float(np.mean(list(means.values()))),
         "worst_seed_return": min(means.values()),
         "best_seed_return": max(means.values()),
-        "mean_length": float(np.mean([np.mean(records.lengths) for records in episodes.values()])),
+        "mean_length": _mean_over_seeds(records.lengths for records in episodes.values()),
         "num_episodes": sum(len(records.returns) for records in episodes.values()),
         "num_seeds": len(episodes),
+        "mode": next(iter(episodes.values())).mode,
+        **_other_mode(episodes),
+        **{
+            f"metric_{name}": _mean_over_seeds(by_seed.metrics[name] for by_seed in episodes.values())
+            for name in metric_versions
+        },
+        METRICS_KEY: dg.MetadataValue.json(dict(metric_versions)),
         "members": dg.MetadataValue.table(
             [
                 dg.TableRecord(
@@ -142,6 +159,48 @@ def describe_evaluation(episodes: Mapping[int, EpisodeRecords]) -> dict[str, Any
             ]
         ),
     }
+
+
+def describe_films(films: Mapping[str, Film], reasons: Mapping[str, str]) -> dict[str, Any]:
+    """Where each video can be opened, what it shows and how fast; and why there is none of others.
+
+    Args:
+        films: by name.
+        reasons: name -> why there is no video.
+    """
+    rows = [
+        dg.TableRecord(
+            {
+                "video": name,
+                "seed": film.episode.member_seed,
+                "env_seed": film.episode.env_seed,
+                "episode": film.episode.number,
+                "return": round(film.episode.episode_return, 2),
+                "length": film.episode.length,
+                "seconds": round(film.video.seconds, 1),
+                "steps_per_frame": film.video.steps_per_frame,
+                "pixels": f"{film.video.width} x {film.video.height}",
+            }
+        )
+        for name, film in films.items()
+    ]
+    without = [f"- no video of the {name} episode: {reason}" for name, reason in reasons.items()]
+    return {
+        **{f"video_{name}": dg.MetadataValue.path(str(film.path)) for name, film in films.items()},
+        **({"videos": dg.MetadataValue.table(rows)} if rows else {}),
+        **({"videos_missing": dg.MetadataValue.md("\n".join(without))} if without else {}),
+    }
+
+
+def _mean_over_seeds(values: Iterable[np.ndarray]) -> float:
+    """Mean of the means of each seed's episodes."""
+    return float(np.mean([np.mean(each) for each in values]))
+
+
+def _other_mode(episodes: Mapping[int, EpisodeRecords]) -> dict[str, float]:
+    """The mean return in the other mode, named for it; nothing where it was not played."""
+    others = [records.other_mode for records in episodes.values() if records.other_mode is not None]
+    return {f"mean_return_{others[0].mode}": _mean_over_seeds(other.returns for other in others)} if others else {}
 
 
 def _early_stops(members: Mapping[int, TrainedMember]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pydantic import Field
 from rl_assets.defs.assets.cell_claims import CellClaims
 from rl_assets.defs.assets.policy_metadata import (
     describe_evaluation,
+    describe_films,
     describe_plan,
     describe_stop,
     describe_stops,
@@ -26,9 +27,11 @@ from rl_assets.errors import (
     StoreError,
     TrainingError,
 )
+from rl_assets.reports.camera import Camera
 from rl_assets.resources.cells import CellCheckpoints, CellEvaluation, CellTraining
-from rl_assets.resources.configured import InputsResource, TrainingResource
+from rl_assets.resources.configured import InputsResource, PagesResource, TrainingResource
 from rl_assets.resources.event_log import Event
+from rl_assets.resources.films import film_evaluation
 from rl_assets.resources.inputs import Publication
 from rl_assets.resources.run_watch import RunWatch, runs_of_this_work
 from rl_assets.rl.envs.catalogue import describe_env
@@ -71,6 +74,7 @@ class EnvRun:
         config: PoliciesConfig,
         inputs: InputsResource,
         training: TrainingResource,
+        pages: PagesResource,
         env: str,
     ) -> None:
         self.failures: dict[str, str] = {}
@@ -82,6 +86,8 @@ class EnvRun:
         self._config = config
         self._inputs = inputs
         self._training = training
+        self._pages = pages
+        self._camera = Camera(on_wait=self._watch.look)
         self._env = env
         self._plan: TrainingPlan
         self._stopped: set[str] = set()
@@ -222,6 +228,10 @@ class EnvRun:
 
     def evaluate(self, cells: Mapping[str, Event]) -> None:
         """Evaluate every cell that has a policy, with the episodes that training left in memory where there are any."""
+        with self._camera:
+            self._evaluate_all(cells)
+
+    def _evaluate_all(self, cells: Mapping[str, Event]) -> None:
         policies = self._inputs.log.newest("trained_policies", [cell_key(self._env, hparam) for hparam in cells])
         for hparam, sweep in cells.items():
             key = cell_key(self._env, hparam)
@@ -259,7 +269,22 @@ class EnvRun:
                 what=f"evaluating '{hparam}' in '{self._env}'",
             )
             episodes |= dict(zip(missing, records, strict=True))
-        return cell.publish(episodes, describe_evaluation(episodes))
+        metadata = describe_evaluation(episodes, metric_versions=cell.metric_versions)
+        if not cell.config.videos:
+            return cell.publish(episodes, metadata)
+        films, reasons = film_evaluation(
+            cell,
+            episodes,
+            camera=self._camera,
+            keep=lambda name, data: self._pages.write(f"videos/{self._env}/{hparam}-{name}.mp4", data),
+        )
+        for name, reason in reasons.items():
+            self._context.log.warning(f"{cell_key(self._env, hparam)}: no video of the {name} episode: {reason}")
+        return cell.publish(
+            episodes,
+            metadata | describe_films(films, reasons),
+            videos={f"{name}.mp4": film.video.data for name, film in films.items()},
+        )
 
     def _is_done(self, asset: dg.AssetKey, key: str) -> bool:
         """Whether this run, or one that it retries or resumes, materialized a partition last."""

@@ -57,6 +57,7 @@ class EnvironmentPool:
         seeds: Sequence[int],
         num_threads: int = 1,
         on_step: Callable[[], None] | None = None,
+        is_drawn: bool = False,
     ) -> None:
         if num_threads < 1:
             raise ValueError(f"num_threads is {num_threads}: expected at least 1")
@@ -82,7 +83,12 @@ class EnvironmentPool:
             self._pool = self._guard(
                 "be built",
                 lambda: import_envpool().make_gymnasium(
-                    env.id, num_envs=self.num_envs, num_threads=num_threads, seed=list(seeds), **env.options
+                    env.id,
+                    num_envs=self.num_envs,
+                    num_threads=num_threads,
+                    seed=list(seeds),
+                    **({"render_mode": "rgb_array"} if is_drawn else {}),
+                    **env.options,
                 ),
             )
 
@@ -136,6 +142,24 @@ class EnvironmentPool:
             truncated=truncated,
             valid=valid,
         )
+
+    def draw(self) -> np.ndarray:
+        """Draw the first environment as it stands; the pool must have been built with `is_drawn`.
+
+        Some environments end the process that draws them where there is no OpenGL: draw in a child process.
+
+        Returns:
+            `[height, width, 3]` uint8 red, green and blue.
+
+        Raises:
+            EnvironmentFault: it cannot be drawn.
+        """
+        frames = np.asarray(self._guard("be drawn", lambda: self._pool.render(env_ids=[0])))
+        if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+            raise EnvironmentFault(
+                f"pool of '{self.env.id}' drew {frames.dtype} {frames.shape}: expected uint8 (1, height, width, 3)"
+            )
+        return frames[0]
 
     def close(self) -> None:
         """Release the environments."""
