@@ -70,7 +70,7 @@ def examine(installation: Installation, *, on_progress: Callable[[Examined], Non
         _check_objects(inspection, store, tell)
         seconds = time.monotonic() - began
     else:
-        claims = sum(1 for _ in records.claims())
+        claims = sum(1 for claim in records.claims() if isinstance(claim, Finding) or claim.is_artifact)
         if claims:
             inspection.claim([_missing_store(store, claims)])
     findings = sorted(inspection.findings, key=lambda finding: not finding.is_current)
