@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rl_assets.config.recipe import Recipe, spell_field
+from rl_assets.reports.hyperparameters import recipe_fields
 
 NUM_COLORS = 8
 """More colours cannot be told apart; `page.css` defines each for the light and the dark scheme."""
@@ -68,14 +69,7 @@ def recipe_labels(hparams: Iterable[str]) -> dict[str, str]:
 
 def _differing_fields(recipes: Mapping[str, Recipe]) -> dict[str, str]:
     """Name the fields in which recipes differ; the words of the key where there is one recipe or no difference."""
-    fields = {
-        hparam: {
-            **recipe.algorithm.model_dump(),
-            **recipe.network.model_dump(),
-            **recipe.model_dump(exclude={"algorithm", "network"}),
-        }
-        for hparam, recipe in recipes.items()
-    }
+    fields = {hparam: recipe_fields(recipe) for hparam, recipe in recipes.items()}
     names = dict.fromkeys(name for values in fields.values() for name in values)
     varied = [name for name in names if len({repr(values.get(name)) for values in fields.values()}) > 1]
     return {
