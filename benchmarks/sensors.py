@@ -37,7 +37,7 @@ def measure(*, quick: bool = False) -> list[Table]:
             rows=tuple(rows),
             notes=(
                 f"{NUM_SWEEPS} sweeps share the environments; each has {NUM_REIGNS} earlier champions, with their "
-                f"leaderboards and verdicts, and before each tick {num_envs * NUM_RECIPES:,} evaluations are new. "
+                f"leaderboards and verdicts, and then {num_envs * NUM_RECIPES:,} evaluations come at once. "
                 "The whole tick is timed, on SQLite, with the index of the event log kept open as dagster.yaml does.",
             ),
         )
@@ -57,8 +57,8 @@ def _lifecycle(ticks: "Ticks", log: LargeLog) -> Iterator[tuple[str, ...]]:
         log.promote()
     log.configure()
     log.evaluate()
-    for sensor in SENSORS:
-        yield ticks.row("sweeps and evaluations", sensor)
+    for sensor in ("sweep_configured", "gate_passed", "sweep_settled"):
+        yield ticks.row("evaluations, nothing ranked", sensor)
     yield ticks.row("evaluations, nothing ranked", "evaluations_settled", log.queue)
     log.fail()
     yield ticks.row("the same, asked for before", "evaluations_settled")
