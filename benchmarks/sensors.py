@@ -1,6 +1,7 @@
 """How long a tick of each sensor takes over many environments whose evaluations are all new."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ def measure(*, quick: bool = False) -> list[Table]:
     return [
         Table(
             title=f"A tick over {num_envs} envs x {NUM_RECIPES} recipes, ticks: {rounds}",
-            columns=("what is new", "sensor", "seconds", "runs requested"),
+            columns=("what is new", "sensor", "seconds", "of processor", "runs requested"),
             rows=tuple(rows),
             notes=(
                 f"{NUM_SWEEPS} sweeps share the environments; each has {NUM_REIGNS} earlier champions, with their "
@@ -94,10 +95,15 @@ class Ticks:
     ) -> tuple[str, ...]:
         """Time a sensor's ticks, and do something with what the last one asked for."""
         found: list[Any] = []
-        took_s = [seconds(lambda: found.append(self.tick(sensor))) for _ in range(self._rounds)]
+        took_s, processor_s = list[float](), list[float]()
+        for _ in range(self._rounds):
+            began_s = time.process_time()
+            took_s.append(seconds(lambda: found.append(self.tick(sensor))))
+            processor_s.append(time.process_time() - began_s)
         if then is not None:
             then(found[-1].run_requests)
-        return news, sensor, spread(took_s, digits=2), f"{len(found[-1].run_requests):,}"
+        asked_for = f"{len(found[-1].run_requests):,}"
+        return news, sensor, spread(took_s, digits=2), spread(processor_s, digits=2), asked_for
 
 
 @contextmanager
