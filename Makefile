@@ -22,7 +22,7 @@ demo: $(STAMP) ## Run the whole lifecycle, from a dataset to promoted models
 dev: $(STAMP) ## Open the asset graph in the browser, on the demo's state
 	$(BIN)/dagster dev
 
-test: $(STAMP) ## Run the quick tests on all cores: no GPU, no cluster, no soak
+test: $(STAMP) ## Run the quick tests on all cores: no GPU, no cluster, no soak; in Chromium too where it is installed
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 faults: $(STAMP) ## Kill, starve and corrupt on purpose, again and again; about ten minutes

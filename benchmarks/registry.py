@@ -80,6 +80,11 @@ BENCHMARKS: dict[str, Benchmark] = {
             about="A leaderboard of 1,000 recipes from stored episodes to its page, and statistics of 10,000",
         ),
         Benchmark(
+            name="sensors",
+            module="benchmarks.sensors",
+            about="A tick of each sensor over 500 environments with 10,000 new evaluations",
+        ),
+        Benchmark(
             name="coverage",
             module="benchmarks.coverage",
             about="How often intervals hold the true mean and the best recipe is told apart, by simulation",

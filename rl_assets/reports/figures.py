@@ -11,9 +11,12 @@ from rl_assets.reports.seed_bands import SeedBand
 
 Figure = dict[str, Any]
 MAX_LABEL = 22
+RETURN_TITLE = "mean return of finished episodes"
 
 
-def learning_curves(bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeStyle]) -> Figure:
+def learning_curves(
+    bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeStyle], *, y_title: str = RETURN_TITLE
+) -> Figure:
     """Draw each recipe's mean over seeds, with a band from the lowest to the highest seed.
 
     Recipes that share the muted colour are thin lines behind the others, without a band.
@@ -25,7 +28,7 @@ def learning_curves(bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeSt
         if bands[hparam].num_known > 1:
             traces += _band_edges(bands[hparam], styles[hparam])
     traces += [_mean_line(bands[hparam], styles[hparam], width=2.25) for hparam in front]
-    layout = _layout(height=380, x_title="environment steps of each member", y_title="mean return of finished episodes")
+    layout = base_layout(height=380, x_title="environment steps of each member", y_title=y_title)
     layout["hovermode"] = "x unified"
     layout["xaxis"] |= {"rangemode": "tozero", "hoverformat": ",.0f"}
     return {"data": traces, "layout": layout}
@@ -39,7 +42,7 @@ def training_speeds(speeds: Mapping[str, float], styles: Mapping[str, RecipeStyl
             "orientation": "h",
             "name": escape(styles[hparam].label),
             "legendgroup": styles[hparam].color,
-            "x": [_short(speed)],
+            "x": [short(speed)],
             "y": [position],
             "width": 0.62,
             "text": [f"{speed:,.0f}"],
@@ -54,7 +57,7 @@ def training_speeds(speeds: Mapping[str, float], styles: Mapping[str, RecipeStyl
         }
         for position, (hparam, speed) in enumerate(speeds.items())
     ]
-    layout = _layout(height=72 + 34 * len(speeds), x_title="training steps per second", y_title="")
+    layout = base_layout(height=72 + 34 * len(speeds), x_title="training steps per second", y_title="")
     layout["hovermode"] = "closest"
     layout["xaxis"]["rangemode"] = "tozero"
     layout["yaxis"] |= {
@@ -91,12 +94,13 @@ def _trace(steps: npt.NDArray[Any], values: npt.NDArray[Any], style: RecipeStyle
         "type": "scatter",
         "name": escape(style.label),
         "legendgroup": style.color,
-        "x": [_short(value) for value in steps],
-        "y": [_short(value) for value in values],
+        "x": [short(value) for value in steps],
+        "y": [short(value) for value in values],
     }
 
 
-def _layout(*, height: int, x_title: str, y_title: str) -> dict[str, Any]:
+def base_layout(*, height: int, x_title: str, y_title: str) -> dict[str, Any]:
+    """What all charts of a page share: fonts, grid, margins and labels; the height is in pixels."""
     axis = {
         "gridcolor": "var(--line)",
         "linecolor": "var(--line-strong)",
@@ -127,8 +131,8 @@ def _layout(*, height: int, x_title: str, y_title: str) -> dict[str, Any]:
     }
 
 
-def _short(value: float) -> float:
-    """Six significant digits: more cannot be seen, and they would be most of the page's own bytes."""
+def short(value: float) -> float:
+    """Round to six significant digits: more cannot be seen, and they would be most of the page's own bytes."""
     return float(f"{value:.6g}")
 
 

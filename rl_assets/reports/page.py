@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 from rl_assets.statistics.gates import Verdict
 
@@ -86,6 +87,27 @@ def verdict_chip(verdict: Verdict | None) -> str:
 def badge(text: str, *, kind: str = "plain") -> str:
     """A small mark in a table's cell, from plain text."""
     return f'<span class="badge badge-{kind}">{escape(text)}</span>'
+
+
+def place_chart(place: str, figure: Mapping[str, Any], description: str) -> str:
+    """Where a chart will be drawn, at its final height so that the page does not jump; the description is plain text.
+
+    Args:
+        place: id on the page, and of the chart among the data of `charts.js`.
+        figure: the chart, with the height in its layout.
+        description: what someone hears who cannot see it.
+    """
+    height = figure["layout"]["height"]
+    return (
+        f'<div class="plot" id="{place}" style="height:{height}px" role="img" aria-label="{escape(description)}"></div>'
+    )
+
+
+def select_menu(place: str, choices: Sequence[str], *, label: str) -> str:
+    """A menu of what a chart may show: the chart itself, then its further `choices`, by plain names."""
+    options = "".join(f'<option value="{number}">{escape(name)}</option>' for number, name in enumerate(choices))
+    select = f'<select data-chart="{place}" autocomplete="off">{options}</select>'
+    return f'<label class="menu"><span>{escape(label)}</span>{select}</label>'
 
 
 def notice(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rl_assets.config.recipe import Recipe, spell_field
+from rl_assets.reports.hyperparameters import recipe_fields
 
 NUM_COLORS = 8
 """More colours cannot be told apart; `page.css` defines each for the light and the dark scheme."""
@@ -68,20 +69,19 @@ def recipe_labels(hparams: Iterable[str]) -> dict[str, str]:
 
 def _differing_fields(recipes: Mapping[str, Recipe]) -> dict[str, str]:
     """Name the fields in which recipes differ; the words of the key where there is one recipe or no difference."""
-    fields = {
-        hparam: {
-            **recipe.algorithm.model_dump(),
-            **recipe.network.model_dump(),
-            **recipe.model_dump(exclude={"algorithm", "network"}),
-        }
-        for hparam, recipe in recipes.items()
-    }
+    fields = {hparam: recipe_fields(recipe) for hparam, recipe in recipes.items()}
     names = dict.fromkeys(name for values in fields.values() for name in values)
-    varied = [name for name in names if len({repr(values.get(name)) for values in fields.values()}) > 1]
-    return {
-        hparam: _SEPARATOR.join([spell_field(name, values.get(name)) for name in varied] or _words(hparam))
-        for hparam, values in fields.items()
-    }
+    columns = {name: [values.get(name) for values in fields.values()] for name in names}
+    varied = [_briefly(name, column) for name, column in columns.items() if len(set(map(repr, column))) > 1]
+    spelled = zip(*varied, strict=True) if varied else map(_words, fields)
+    return {hparam: _SEPARATOR.join(words) for hparam, words in zip(fields, spelled, strict=True)}
+
+
+def _briefly(name: str, values: Sequence[object]) -> list[str]:
+    """Spell a field's values, floats with three significant digits where that keeps all apart."""
+    rounded = [float(f"{value:.3g}") if isinstance(value, float) else value for value in values]
+    is_clear = len(set(map(repr, rounded))) == len(set(map(repr, values)))
+    return [spell_field(name, value) for value in (rounded if is_clear else values)]
 
 
 def _distinct(labels: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,8 @@ from rl_assets.statistics.ranking import REPLICATION_SEEDS, LeaderboardRow, metr
 
 MAX_DRAWN = 40
 """Rows in the picture; the table has all."""
+MAX_IN_FULL = 12
+"""Rows of a table that stands on the page in full; a longer one scrolls by itself, below its head."""
 _EDGE = 2.0
 """Percent of the picture's width left free at either side, so that dots at the ends are whole."""
 
@@ -140,7 +142,8 @@ def standings_table(
         name = _recipe_cell(row, styles[row.hparam], notes=notes)
         body.append(f'<tr><td class="num">{row.rank}</td>{name}{"".join(cells)}</tr>')
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Leaderboard table"><table><thead><tr>'
+        f'<div class="scroll{" tall" if len(rows) > MAX_IN_FULL else ""}" tabindex="0" role="region" '
+        'aria-label="Leaderboard table"><table><thead><tr>'
         f'<th scope="col" class="num">#</th><th scope="col">recipe</th>{head}</tr></thead>'
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )

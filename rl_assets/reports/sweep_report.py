@@ -16,6 +16,7 @@ from rl_assets.reports.figures import Figure
 from rl_assets.reports.numbers import UNKNOWN, count_of, decimals_for, format_interval, format_number
 from rl_assets.reports.page import facts_list, html_page, masthead, page_file, verdict_chip
 from rl_assets.reports.recipe_styles import RecipeStyle, recipe_styles
+from rl_assets.reports.summary_cards import EnvSummary, GateMeans, summary_cards
 from rl_assets.statistics.gates import GateDecision
 from rl_assets.statistics.ranking import LeaderboardRow
 
@@ -39,6 +40,8 @@ class SweepReport:
     """Env -> the gates' decisions on its candidate, in the order asked."""
     champions: Mapping[str, Mapping[str, Any] | None]
     """Env -> the reigning champion's `hparam`, `member_seed`, `data_version`, `promoted_at`, `reason`, `generation`."""
+    gate_means: Mapping[str, GateMeans | None]
+    """Env -> what candidate and champion reached on the gates' episodes; None or missing where no gate was asked."""
     lineage: Mapping[str, str]
     """Facts for the head of the page, such as dataset key, data version and commit."""
     confidence: float = 0.95
@@ -59,6 +62,7 @@ def sweep_report(report: SweepReport) -> bytes:
     ]
     parts = [
         masthead(kind="Sweep report", title=report.sweep, summary=_summary(report)),
+        summary_cards([_env_summary(report, env) for env in report.plan.envs], styles),
         f'<section class="card">{facts_list(report.lineage)}</section>' if report.lineage else "",
         _overview(report, styles),
         *sections,
@@ -79,9 +83,20 @@ def _results(report: SweepReport, env: str) -> EnvResults:
         speeds=report.speeds.get(env, {}),
         decisions=tuple(report.decisions.get(env, ())),
         champion=report.champions.get(env),
-        recipes=tuple(report.plan.recipes),
+        recipes=report.plan.recipes,
         floor=report.plan.gates.floor_of(env),
         confidence=report.confidence,
+    )
+
+
+def _env_summary(report: SweepReport, env: str) -> EnvSummary:
+    return EnvSummary(
+        env=env,
+        link=f"env-{list(report.plan.envs).index(env) + 1}",
+        num_evaluated=len(report.leaderboards.get(env, ())),
+        decisions=report.decisions.get(env, ()),
+        means=report.gate_means.get(env),
+        champion=report.champions.get(env),
     )
 
 

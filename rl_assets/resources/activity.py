@@ -8,6 +8,7 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.partitions.partition_key_range import PartitionKeyRange
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.instance.types import CachingDynamicPartitionsLoader
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -26,6 +27,8 @@ RETRY_DAEMON = "EVENT_LOG_CONSUMER"
 """Dagster's name of the daemon that retries runs; it gives a sign of life every 30 seconds."""
 
 RETRIED_WITHIN_S = 75.0
+
+_PAGE = 500
 
 UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -80,6 +83,8 @@ class Activity:
     def __init__(self, instance: dg.DagsterInstance, graph: BaseAssetGraph) -> None:
         self._instance = instance
         self._graph = graph
+        self._keys = _KnownPartitions(instance)
+        self._ranges: dict[tuple[dg.PartitionsDefinition, str, str], frozenset[str]] = {}
         self._runs = [record.dagster_run for record in instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))]
         self._runs += awaiting_retry(instance)
         self._backfills = [
@@ -107,9 +112,15 @@ class Activity:
                 found.update(self._partitions_of(run, asset))
         return frozenset(found)
 
-    def was_requested(self, request: str) -> bool:
-        """Whether any run, finished or not, was asked for under this name."""
-        return bool(self._instance.get_run_ids(dg.RunsFilter(tags={REQUEST_TAG: request}), limit=1))
+    def requested_before(self, requests: Iterable[str]) -> frozenset[str]:
+        """Those of the requests under whose name any run, finished or not, was asked for."""
+        names = list(dict.fromkeys(requests))
+        found: set[str] = set()
+        for start in range(0, len(names), _PAGE):
+            part = names[start : start + _PAGE]
+            runs = self._instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: part}))
+            found.update(run.tags[REQUEST_TAG] for run in runs)
+        return frozenset(found)
 
     def is_running(self, request: str) -> bool:
         """Whether a run that was asked for under this name is not finished yet."""
@@ -123,6 +134,17 @@ class Activity:
         definition = self._graph.get(dg.AssetKey(asset)).partitions_def
         if definition is None or first is None or last is None:
             return ()
-        return definition.get_partition_keys_in_range(
-            PartitionKeyRange(first, last), dynamic_partitions_store=self._instance
-        )
+        place = (definition, first, last)
+        if place not in self._ranges:
+            keys = definition.get_partition_keys_in_range(
+                PartitionKeyRange(first, last), dynamic_partitions_store=self._keys
+            )
+            self._ranges[place] = frozenset(keys)
+        return self._ranges[place]
+
+
+class _KnownPartitions(CachingDynamicPartitionsLoader):
+    """Dynamic partitions, each definition read once."""
+
+    def has_dynamic_partition(self, partitions_def_name: str, partition_key: str) -> bool:
+        return partition_key in self.get_dynamic_partitions(partitions_def_name)

@@ -19,10 +19,13 @@ class Demand:
         """The newest sweep that asks for a cell; None for a hole, which is never trained."""
         return next((event for event in self.sweeps.values() if asks_for(event, env, hparam)), None)
 
-    def hparams(self, env: str) -> tuple[str, ...]:
-        """The recipes that any sweep asks for in an env, in order of first asking."""
-        oldest_first = reversed(list(self.sweeps.values()))
-        return tuple(dict.fromkeys(hparam for event in oldest_first for hparam in hparams_of(event, env)))
+    def hparams_by_env(self) -> dict[str, tuple[str, ...]]:
+        """Env key -> the recipes that any sweep asks for in it, in order of first asking."""
+        asked: dict[str, dict[str, None]] = {}
+        for event in reversed(list(self.sweeps.values())):
+            for env in envs_of(event):
+                asked.setdefault(env, {}).update(dict.fromkeys(hparams_of(event, env)))
+        return {env: tuple(hparams) for env, hparams in asked.items()}
 
 
 def read_demand(log: EventLog) -> Demand:

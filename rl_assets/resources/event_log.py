@@ -128,7 +128,11 @@ class EventLog:
         """Partition -> its newest materialization, of all partitions or of those named that have one."""
         latest = self.latest_ids(asset)
         wanted = latest if partitions is None else set(partitions)
-        ids = sorted(event_id for partition, event_id in latest.items() if partition in wanted)
+        return self.load(asset, [event_id for partition, event_id in latest.items() if partition in wanted])
+
+    def load(self, asset: str, event_ids: Collection[int]) -> dict[str, Event]:
+        """Partition -> its materialization, of those with these event ids that the log still has."""
+        ids = sorted(event_ids)
         events: dict[str, Event] = {}
         for start in range(0, len(ids), _PAGE):
             part = ids[start : start + _PAGE]
@@ -140,11 +144,21 @@ class EventLog:
 
     def history(self, asset: str, partition: str | None = None, *, after: int | None = None) -> Iterator[Event]:
         """All materializations, oldest first, of one partition or of all, after an event id."""
+        return self._history(asset, None if partition is None else [partition], after=after)
+
+    def histories(self, asset: str, partitions: Collection[str]) -> dict[str, list[Event]]:
+        """Partition -> all its materializations, oldest first, of those named that have any."""
+        found: dict[str, list[Event]] = {}
+        names = sorted(partitions)
+        for start in range(0, len(names), _PAGE):
+            for event in self._history(asset, names[start : start + _PAGE]):
+                found.setdefault(event.partition, []).append(event)
+        return found
+
+    def _history(self, asset: str, partitions: list[str] | None, *, after: int | None = None) -> Iterator[Event]:
         cursor: str | None = None
         records_filter = dg.AssetRecordsFilter(
-            asset_key=dg.AssetKey(asset),
-            asset_partitions=None if partition is None else [partition],
-            after_storage_id=after,
+            asset_key=dg.AssetKey(asset), asset_partitions=partitions, after_storage_id=after
         )
         while True:
             page = self.instance.fetch_materializations(records_filter, limit=_PAGE, cursor=cursor, ascending=True)

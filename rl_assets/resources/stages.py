@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from rl_assets.config.keys import short_hash
 from rl_assets.resources.demand import Demand
-from rl_assets.resources.event_log import Event
+from rl_assets.resources.event_log import Event, EventLog
 
 FLAWS_KEY = "rl/flaws"
 """On a verdict that no gate reached because the candidate is damaged: it is asked again once that is mended."""
@@ -19,8 +19,9 @@ EVALUATIONS_KEY = "rl/evaluations"
 
 def evaluations_by_env(demand: Demand, versions: Mapping[str, str], envs: Iterable[str]) -> dict[str, dict[str, str]]:
     """Env key -> hparam key -> data version of the newest evaluation, of all cells that a live sweep asks for."""
+    asked = demand.hparams_by_env()
     found = {
-        env: {hparam: versions[f"{env}|{hparam}"] for hparam in demand.hparams(env) if f"{env}|{hparam}" in versions}
+        env: {hparam: versions[f"{env}|{hparam}"] for hparam in asked.get(env, ()) if f"{env}|{hparam}" in versions}
         for env in envs
     }
     return {env: cells for env, cells in found.items() if cells}
@@ -53,6 +54,22 @@ def answers(gate: Event | None, leaderboard: Event | None) -> bool:
     return any(
         (read.asset, read.data_version) == (leaderboard.asset, leaderboard.data_version) for read in gate.inputs or ()
     )
+
+
+def awaiting_promotion(gates: Mapping[str, Event], log: EventLog) -> frozenset[str]:
+    """Those of the environments whose verdict is a pass that no promotion has acted on, in a few queries for all.
+
+    A promotion acts on the newest verdict, so the newest one answers for most; of the rest whole histories are read.
+
+    Args:
+        gates: env key -> its newest gate evaluation.
+        log: has the promotions.
+    """
+    passed = {env: gate for env, gate in gates.items() if awaits_promotion(gate, ())}
+    newest = log.newest("promoted_models", passed)
+    left = {env for env, gate in passed.items() if awaits_promotion(gate, [newest[env]] if env in newest else [])}
+    histories = log.histories("promoted_models", left & set(newest))
+    return frozenset(env for env in left if awaits_promotion(passed[env], histories.get(env, ())))
 
 
 def awaits_promotion(gate: Event, promotions: Iterable[Event]) -> bool:

@@ -127,6 +127,7 @@ def report(plan: SweepPlan) -> SweepReport:
         speeds={"CartPole-v1": {first: 12345.6, second: None}},
         decisions={},
         champions={"CartPole-v1": None},
+        gate_means={},
         lineage={"dataset": "c-0123456789.d1", "commit": "3f2a1b9"},
     )
 

@@ -2,9 +2,10 @@ import dataclasses
 
 import pytest
 
-from rl_assets.reports.env_section import MAX_MUTED_CURVES, EnvResults, env_section, verdict_of
+from rl_assets.config.recipe import Recipe
+from rl_assets.reports.env_section import EnvResults, env_section, verdict_of
 from rl_assets.reports.page import html_page
-from rl_assets.reports.recipe_styles import MUTED, RecipeStyle
+from rl_assets.reports.recipe_styles import RecipeStyle
 from rl_assets.statistics.gates import GateDecision, hold
 
 STYLES = {"a": RecipeStyle(label="lr=0.1", color="series-1"), "b": RecipeStyle(label="lr=0.2", color="series-2")}
@@ -15,7 +16,7 @@ EMPTY = EnvResults(
     speeds={},
     decisions=(),
     champion=None,
-    recipes=("a", "b"),
+    recipes={"a": Recipe(dataset="d"), "b": Recipe(dataset="d")},
     floor=None,
     confidence=0.95,
 )
@@ -50,7 +51,7 @@ def test_decisions_are_told_with_verdict_reason_and_numbers(show):
     )
     page, _ = show(decisions=(decision, hold("beats_champion", "there is none")))
     text = " ".join(page.text.split())
-    assert "✕ fail meets floor The floor <475> is missed. mean −1.5 · num episodes 100" in text
+    assert "✕ fail meets floor The floor <475> is missed. mean −1.5 num episodes 100" in text
     assert "– hold beats champion There is none." in text
     assert "No gate has judged" not in text
 
@@ -92,18 +93,6 @@ def test_where_every_seed_finished_an_episode_nothing_is_said_of_stuck_ones(show
     known = {"env_steps": [1, 2], "mean_return": [3.0, 4.0]}
     page, _ = show(curves={"a": [known, known]})
     assert "never finished" not in page.text
-
-
-def test_too_many_curves_are_left_out_and_counted(parse):
-    names = [f"r{n}" for n in range(MAX_MUTED_CURVES + 3)]
-    styles = {name: RecipeStyle(label=name, color=MUTED) for name in names}
-    curve = [{"env_steps": [1, 2], "mean_return": [3.0, 4.0]}]
-    results = dataclasses.replace(EMPTY, recipes=names, curves=dict.fromkeys(names, curve))
-    figures = {}
-    page = parse(html_page(title="t", body=env_section(results, styles, position=1, figures=figures)))
-    assert len(figures["curves-1"]["data"]) == MAX_MUTED_CURVES
-    assert "3 further recipes are left out." in page.text
-    assert f"{MAX_MUTED_CURVES} other recipes" in page.text
 
 
 def test_a_verdict_needs_a_decision():

@@ -38,6 +38,13 @@ def test_recipes_are_named_by_the_fields_that_differ_even_at_their_defaults():
     assert [style.label for style in styles.values()] == ["envs=8", "envs=16"]
 
 
+def test_long_numbers_are_rounded_in_labels_while_they_stay_apart():
+    styles = recipe_styles(recipes_with(learning_rate=[0.0021544346900319, 0.004641588833612]))
+    assert [style.label for style in styles.values()] == ["lr=0.00215", "lr=0.00464"]
+    styles = recipe_styles(recipes_with(learning_rate=[0.00215443, 0.00215444, 0.1]))
+    assert [style.label for style in styles.values()] == ["lr=0.00215443", "lr=0.00215444", "lr=0.1"]
+
+
 def test_every_recipe_has_its_own_colour_while_colours_last():
     styles = recipe_styles(recipes_with(learning_rate=[0.1 / n for n in range(1, NUM_COLORS + 1)]))
     assert [style.color for style in styles.values()] == [f"series-{n}" for n in range(1, NUM_COLORS + 1)]

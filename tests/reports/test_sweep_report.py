@@ -53,7 +53,7 @@ def test_a_speed_that_is_not_a_number_is_unknown(parse, report):
 
 def test_curves_are_drawn_where_an_episode_has_ended(parse, report):
     figures = json.loads(parse(without_plotly(sweep_report(report))).data["figures"])
-    assert sorted(figures) == ["curves-1", "speeds-1"]
+    assert sorted(figures) == ["curves-1", "effects-1", "maps-1", "speeds-1"]
     traces = figures["curves-1"]["data"]
     assert [trace["legendgroup"] for trace in traces] == ["series-1", "series-1", "series-1", "series-2"]
     assert traces[2]["x"] == [200, 300]

@@ -13,7 +13,8 @@ from dagster._core.remote_origin import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._daemon.types import DaemonHeartbeat
 
-from rl_assets.resources.activity import RETRIED_WITHIN_S, RETRY_DAEMON, awaiting_retry
+from rl_assets.resources import activity
+from rl_assets.resources.activity import REQUEST_TAG, RETRIED_WITHIN_S, RETRY_DAEMON, Activity, awaiting_retry
 
 ORIGIN = RemoteJobOrigin(
     repository_origin=RemoteRepositoryOrigin(
@@ -64,3 +65,30 @@ def test_nobody_waits_for_a_retry_that_will_not_come(instance: dg.DagsterInstanc
     fail_run(instance)
     beat(instance, seconds_ago=RETRIED_WITHIN_S + 1)
     assert awaiting_retry(instance) == [], "the daemon is gone"
+
+
+@pytest.mark.parametrize("page", [1, 500])
+def test_of_many_requests_those_that_led_to_a_run_are_known(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(activity, "_PAGE", page)
+    for request, status in (("a", dg.DagsterRunStatus.FAILURE), ("b", dg.DagsterRunStatus.STARTED)):
+        instance.add_run(dg.DagsterRun(job_name="j", status=status, tags={REQUEST_TAG: request}))
+    instance.add_run(dg.DagsterRun(job_name="j", tags={"another": "c"}))
+    look = Activity(instance, dg.Definitions().resolve_asset_graph())
+    assert look.requested_before(["a", "b", "c", "a"]) == {"a", "b"}
+    assert look.requested_before([]) == frozenset()
+
+
+def test_a_run_over_a_range_works_on_the_product_of_both_dimensions(instance: dg.DagsterInstance) -> None:
+    instance.add_dynamic_partitions("env", ["E", "F", "G"])
+    instance.add_dynamic_partitions("hparam", ["a", "b", "c"])
+    cells = dg.MultiPartitionsDefinition(
+        {"env": dg.DynamicPartitionsDefinition(name="env"), "hparam": dg.DynamicPartitionsDefinition(name="hparam")}
+    )
+    graph = dg.Definitions([dg.AssetSpec(name, partitions_def=cells) for name in ("left", "right")])
+    tags = {"dagster/asset_partition_range_start": "E|b", "dagster/asset_partition_range_end": "F|c"}
+    for name in ("left", "right"):
+        instance.add_run(dg.DagsterRun(job_name="j", tags=tags, asset_selection=frozenset([dg.AssetKey(name)])))
+    look = Activity(instance, graph.resolve_asset_graph())
+    assert look.partitions_in_work("left") == look.partitions_in_work("right") == {"E|b", "E|c", "F|b", "F|c"}

@@ -1,6 +1,7 @@
 """Sweep reports: one page that tells how a sweep went."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -8,6 +9,7 @@ import dagster as dg
 from rl_assets.config.keys import short_hash
 from rl_assets.defs.partitions import SWEEPS, cell_key
 from rl_assets.errors import UnknownPartition
+from rl_assets.reports.summary_cards import GateMeans
 from rl_assets.reports.sweep_report import SweepReport, sweep_report
 from rl_assets.resources.cells import read_plan
 from rl_assets.resources.configured import InputsResource, PagesResource
@@ -64,22 +66,22 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
     boards: dict[str, list[LeaderboardRow]] = {}
     decisions: dict[str, list[GateDecision]] = {}
     champions: dict[str, dict[str, Any] | None] = {}
+    gate_means: dict[str, GateMeans | None] = {}
     curves: dict[str, dict[str, list[Any]]] = {}
     speeds: dict[str, dict[str, float | None]] = {}
     for env in plan.envs:
         boards[env] = _read_board(scope, env)
         gate = scope.find("gate_evaluations", env)
-        decisions[env] = (
-            []
-            if gate is None
-            else [GateDecision.from_json(item) for item in scope.open(gate).artifact.facts["decisions"]]
-        )
+        verdict = {} if gate is None else scope.open(gate).artifact.facts
+        decisions[env] = [GateDecision.from_json(item) for item in verdict.get("decisions", ())]
         champion = scope.find("promoted_models", env)
         champions[env] = (
             None
             if champion is None
             else dict(scope.open(champion).artifact.facts) | {"generation": champion.metadata["generation"]}
         )
+        is_promoted = gate is not None and (champions[env] or {}).get("verdict") == gate.data_version
+        gate_means[env] = _gate_means(verdict.get("mean_returns", {}), is_promoted=is_promoted)
         curves[env], speeds[env] = {}, {}
         for hparam in plan.recipes:
             trained = scope.find("trained_policies", cell_key(env, hparam))
@@ -97,12 +99,21 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
         speeds=speeds,
         decisions=decisions,
         champions=champions,
+        gate_means=gate_means,
         lineage={
             "sweep": f"{sweep} (event {event.event_id}, data version {event.data_version[:12]})",
             "dataset": f"{first.dataset} (event {dataset.event.event_id}, data version "
             f"{dataset.event.data_version[:12]})",
             "commit": str(event.metadata.get("rl/commit")),
         },
+    )
+
+
+def _gate_means(means: Mapping[str, float], *, is_promoted: bool) -> GateMeans | None:
+    if "candidate_mean_return" not in means:
+        return None
+    return GateMeans(
+        candidate=means["candidate_mean_return"], champion=means.get("champion_mean_return"), is_promoted=is_promoted
     )
 
 

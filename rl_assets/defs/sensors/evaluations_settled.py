@@ -32,9 +32,9 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         for key in activity.partitions_in_work(asset)
     }
     busy |= activity.partitions_in_work("eval_leaderboards") | activity.partitions_in_work("gate_evaluations")
-    boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
     envs = [env for env in context.instance.get_dynamic_partitions("env") if env not in busy]
     evaluations = evaluations_by_env(read_demand(log), log.latest_versions("policy_evaluations"), envs)
+    boards, gates = log.newest("eval_leaderboards", evaluations), log.newest("gate_evaluations", evaluations)
     evaluated = newest_by_env(log.latest_ids("policy_evaluations"))
     promoted = log.latest_ids("promoted_models")
     requests = []
@@ -46,7 +46,8 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         elif not answers(gate, board):
             state = f"{board.event_id}/{evaluated[env]}/{promoted.get(env, 0)}"
             requests.append(_request(f"gate/{env}/{state}", env, [GATE]))
-    return dg.SensorResult(run_requests=[new for new in requests if not activity.was_requested(new.tags[REQUEST_TAG])])
+    before = activity.requested_before(new.tags[REQUEST_TAG] for new in requests)
+    return dg.SensorResult(run_requests=[new for new in requests if new.tags[REQUEST_TAG] not in before])
 
 
 def _request(request: str, env: str, assets: list[dg.AssetKey]) -> dg.RunRequest:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.event_log import EventLog
-from rl_assets.resources.stages import awaits_promotion, newest_by_env
+from rl_assets.resources.stages import awaiting_promotion, newest_by_env
 
 PROMOTED = dg.AssetKey("promoted_models")
 
@@ -26,25 +26,22 @@ def gate_passed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     busy = activity.partitions_in_work("promoted_models") | activity.partitions_in_work("gate_evaluations")
     cursor = int(context.cursor) if context.cursor else 0
     evaluated = newest_by_env(log.latest_ids("policy_evaluations"))
-    verdicts = {
-        env: (gate, news)
-        for env, gate in log.newest("gate_evaluations").items()
-        if (news := max(gate.event_id, evaluated.get(env, 0))) > cursor
-    }
-    waiting = [news for env, (_, news) in verdicts.items() if env in busy]
-    requests = []
-    for env, (gate, news) in verdicts.items():
-        request = f"promote/{env}/{gate.event_id}/{news}"
-        if env in busy or not awaits_promotion(gate, log.history("promoted_models", env)):
-            continue
-        if not activity.was_requested(request):
-            requests.append(
-                dg.RunRequest(
-                    run_key=request,
-                    partition_key=env,
-                    asset_selection=[PROMOTED],
-                    tags={REQUEST_TAG: request, "rl/env": env},
-                )
-            )
-    seen = max((news for _, news in verdicts.values()), default=cursor)
+    judged = log.latest_ids("gate_evaluations")
+    news = {env: newest for env, gate in judged.items() if (newest := max(gate, evaluated.get(env, 0))) > cursor}
+    free = [judged[env] for env in news if env not in busy]
+    passed = awaiting_promotion(log.load("gate_evaluations", free), log)
+    asked = {env: f"promote/{env}/{judged[env]}/{newest}" for env, newest in news.items() if env in passed}
+    before = activity.requested_before(asked.values())
+    requests = [
+        dg.RunRequest(
+            run_key=request,
+            partition_key=env,
+            asset_selection=[PROMOTED],
+            tags={REQUEST_TAG: request, "rl/env": env},
+        )
+        for env, request in asked.items()
+        if request not in before
+    ]
+    waiting = [newest for env, newest in news.items() if env in busy]
+    seen = max(news.values(), default=cursor)
     return dg.SensorResult(run_requests=requests, cursor=str(min([*waiting, seen + 1]) - 1))

@@ -1,6 +1,7 @@
 """A sweep was materialized: train exactly what it asks for, one run for each environment."""
 
 import json
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -31,18 +32,21 @@ def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     cursor = int(context.cursor) if context.cursor else 0
     evaluated = log.latest_ids("policy_evaluations")
     newest = {event.partition: event for event in log.history("sweep_configs", after=cursor)}
+    places = {key: place for place, key in enumerate(context.instance.get_dynamic_partitions("hparam"))}
+    before = activity.requested_before(
+        training_request(sweep, env) for sweep in newest.values() for env in envs_of(sweep)
+    )
     requests = []
     for sweep in newest.values():
         cursor = max(cursor, sweep.event_id)
         for env in envs_of(sweep):
-            request = training_request(sweep, env)
             hparams = [
                 hparam
                 for hparam in hparams_of(sweep, env)
                 if (key := cell_key(env, hparam)) not in in_work and evaluated.get(key, 0) < sweep.event_id
             ]
-            if hparams and not activity.was_requested(request):
-                requests.append(_train(request, sweep=sweep, env=env, hparams=hparams, log=log))
+            if hparams and training_request(sweep, env) not in before:
+                requests.append(_train(sweep, env, hparams, places=places))
     return dg.SensorResult(run_requests=requests, cursor=str(cursor))
 
 
@@ -51,10 +55,17 @@ def training_request(sweep: Event, env: str) -> str:
     return f"train/{sweep.partition}/{env}/{sweep.event_id}"
 
 
-def _train(request: str, *, sweep: Event, env: str, hparams: list[str], log: EventLog) -> dg.RunRequest:
-    """A run over the range that covers all cells, with the exact cells in a tag."""
-    order = {key: place for place, key in enumerate(log.instance.get_dynamic_partitions("hparam"))}
-    inserted = sorted(hparams, key=lambda hparam: order[hparam])
+def _train(sweep: Event, env: str, hparams: list[str], *, places: Mapping[str, int]) -> dg.RunRequest:
+    """A run over the range that covers all cells, with the exact cells in a tag.
+
+    Args:
+        sweep: who asks.
+        env: its env key.
+        hparams: of the cells, at least one.
+        places: hparam key -> its place in the order in which Dagster lists the partitions.
+    """
+    request = training_request(sweep, env)
+    inserted = sorted(hparams, key=lambda hparam: places[hparam])
     return dg.RunRequest(
         run_key=request,
         asset_selection=[TRAINED, EVALUATED],

@@ -6,7 +6,7 @@ from rl_assets.defs.sensors.sweep_configured import training_request
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import Demand, envs_of, hparams_of, read_demand
 from rl_assets.resources.event_log import Event, EventLog
-from rl_assets.resources.stages import answers, awaits_promotion, evaluations_by_env, ranks_all
+from rl_assets.resources.stages import answers, awaiting_promotion, evaluations_by_env, ranks_all
 
 REPORT = dg.AssetKey("sweep_reports")
 _UPSTREAM = ("trained_policies", "policy_evaluations", "eval_leaderboards", "gate_evaluations", "promoted_models")
@@ -29,22 +29,21 @@ def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     busy = {key.split("|")[0] for asset in _UPSTREAM for key in activity.partitions_in_work(asset)}
     settled = _settled_envs(log, demand)
     evaluated = log.latest_ids("policy_evaluations")
+    in_work = activity.partitions_in_work("sweep_reports")
+    trainings = (training_request(sweep, env) for sweep in open_sweeps for env in envs_of(sweep))
+    before = activity.requested_before([*trainings, *(_report_request(sweep) for sweep in open_sweeps)])
     requests = []
     for sweep in open_sweeps:
-        request = f"report/{sweep.partition}/{sweep.event_id}"
+        request = _report_request(sweep)
         envs = set(envs_of(sweep))
-        was_tried = {env for env in envs if activity.was_requested(training_request(sweep, env))}
+        was_tried = {env for env in envs if training_request(sweep, env) in before}
         begun = was_tried | {
             env
             for env in envs
             if any(evaluated.get(f"{env}|{hparam}", 0) > sweep.event_id for hparam in hparams_of(sweep, env))
         }
         is_done = envs <= begun and not envs & busy and envs <= settled | was_tried and envs & settled
-        if (
-            is_done
-            and not activity.was_requested(request)
-            and sweep.partition not in activity.partitions_in_work("sweep_reports")
-        ):
+        if is_done and request not in before and sweep.partition not in in_work:
             requests.append(
                 dg.RunRequest(
                     run_key=request,
@@ -56,21 +55,15 @@ def sweep_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(run_requests=requests)
 
 
+def _report_request(sweep: Event) -> str:
+    return f"report/{sweep.partition}/{sweep.event_id}"
+
+
 def _settled_envs(log: EventLog, demand: Demand) -> set[str]:
     """Environments whose evaluations are ranked, whose leaderboard is judged, and whose verdict was acted on."""
     envs = {env for sweep in demand.sweeps.values() for env in envs_of(sweep)}
     evaluations = evaluations_by_env(demand, log.latest_versions("policy_evaluations"), envs)
-    boards, gates = log.newest("eval_leaderboards"), log.newest("gate_evaluations")
-    return {
-        env
-        for env, versions in evaluations.items()
-        if ranks_all(boards.get(env), versions) and _is_decided(gates.get(env), boards.get(env), log)
-    }
-
-
-def _is_decided(gate: Event | None, board: Event | None, log: EventLog) -> bool:
-    return (
-        gate is not None
-        and answers(gate, board)
-        and not awaits_promotion(gate, log.history("promoted_models", gate.partition))
-    )
+    boards = log.newest("eval_leaderboards", evaluations)
+    ranked = {env for env, versions in evaluations.items() if ranks_all(boards.get(env), versions)}
+    gates = {env: gate for env, gate in log.newest("gate_evaluations", ranked).items() if answers(gate, boards[env])}
+    return set(gates) - awaiting_promotion(gates, log)
