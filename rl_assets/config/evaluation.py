@@ -1,6 +1,6 @@
 """How policies are evaluated, and what they must show to be promoted."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,9 @@ class GatesConfig(StrictModel):
 
     beats_champion: bool = True
     """Ask the candidate to be better than the reigning champion on the same starts."""
+
+    promote_to: Literal["production", "staging"] = "production"
+    """Where a pass leads: the champion at once, or staged until a person promotes it; it decides no verdict."""
 
     @model_validator(mode="after")
     def _floors_are_named(self) -> Self:

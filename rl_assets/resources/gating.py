@@ -65,8 +65,9 @@ class GateQuestion:
     @property
     def key(self) -> str:
         """The same for the same two sets of weights under the same gates; it also decides the episodes' seeds."""
+        asked = self._gates.model_copy(update={"promote_to": "production"})  # where a pass leads is no part of it
         return short_hash(
-            [self._env_key, self._weights, self._champion_weights, config_hash(self._gates), self._is_deterministic]
+            [self._env_key, self._weights, self._champion_weights, config_hash(asked), self._is_deterministic]
         )
 
     def answer(self) -> tuple[Publication, tuple[GateDecision, ...]]:

@@ -35,7 +35,7 @@ def gate_passed(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     requests = []
     for env, (gate, news) in verdicts.items():
         request = f"promote/{env}/{gate.event_id}/{news}"
-        if env in busy or not awaits_promotion(gate, log.history("promoted_models", env)):
+        if env in busy or not awaits_promotion(gate, log.versions("promoted_models", env)):
             continue
         if not activity.was_requested(request):
             requests.append(

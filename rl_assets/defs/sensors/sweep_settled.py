@@ -72,5 +72,5 @@ def _is_decided(gate: Event | None, board: Event | None, log: EventLog) -> bool:
     return (
         gate is not None
         and answers(gate, board)
-        and not awaits_promotion(gate, log.history("promoted_models", gate.partition))
+        and not awaits_promotion(gate, log.versions("promoted_models", gate.partition))
     )
