@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from rl_assets.config.expectations import Wording
+from rl_assets.config.explanation import kind_of
 from rl_assets.config.strict import StrictModel
 from rl_assets.config.yaml import load_yaml
 from rl_assets.errors import InvalidConfig
 
 AlertKind = Literal["promoted", "staged", "rolled_back", "held", "failed", "run_failed"]
 KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
+
+_ADDRESS = "an address that begins with http:// or https://"
+_TOPIC = "arn:aws:sns:eu-central-1:123456789012:models"
 
 
 class _Receiver(StrictModel):
@@ -27,7 +32,7 @@ class LogReceiver(_Receiver):
 
 
 class _Addressed(_Receiver):
-    url: str | None = Field(default=None, repr=False, pattern="^https?://.+")
+    url: Annotated[str | None, Wording(_ADDRESS)] = Field(default=None, repr=False, pattern="^https?://.+")
     """Address, where it is no secret."""
 
     url_from: str | None = Field(default=None, min_length=1)
@@ -74,7 +79,9 @@ class SNSReceiver(_Receiver):
     to: Literal["sns"]
     """Names the receiver's type."""
 
-    topic_arn: str | None = Field(default=None, pattern="^arn:[^:]+:sns:[^:]+:[^:]+:.+$")
+    topic_arn: Annotated[str | None, Wording(f"a topic such as {_TOPIC}")] = Field(
+        default=None, pattern="^arn:[^:]+:sns:[^:]+:[^:]+:.+$"
+    )
     """The topic."""
 
     topic_arn_from: str | None = Field(default=None, min_length=1)
@@ -99,24 +106,42 @@ class SNSReceiver(_Receiver):
         """
         topic = self.topic_arn or _from_environment(self.topic_arn_from or "", environ)
         if topic.count(":") < 5:
-            raise InvalidConfig(
-                f"alerts.yaml: variable '{self.topic_arn_from}': expected a topic such as "
-                "arn:aws:sns:eu-central-1:123456789012:models"
-            )
+            raise InvalidConfig(f"alerts.yaml: variable '{self.topic_arn_from}': expected a topic such as {_TOPIC}")
         return topic
 
 
+_TYPES: dict[str, type[StrictModel]] = {
+    "log": LogReceiver,
+    "webhook": WebhookReceiver,
+    "slack": SlackReceiver,
+    "sns": SNSReceiver,
+}
 Receiver = Annotated[LogReceiver | WebhookReceiver | SlackReceiver | SNSReceiver, Field(discriminator="to")]
 
 
 class AlertsConfig(StrictModel):
     """The receivers of alerts."""
 
-    receivers: dict[str, Receiver] = Field(min_length=1)
+    receivers: Annotated[dict[str, Receiver], Wording("names of receivers, each with its type and address")] = Field(
+        min_length=1
+    )
     """Name -> where to and what; the name keeps its place in what is still to be sent."""
 
-    ui_url: str | None = Field(default=None, pattern="^https?://.+")
+    ui_url: Annotated[str | None, Wording(_ADDRESS)] = Field(default=None, pattern="^https?://.+")
     """Address of the Dagster UI, so that alerts can link to it."""
+
+    @classmethod
+    def parse(cls, data: Any, *, source: str) -> Self:
+        """Validate plain data, each receiver as the type that it names, so that what is wrong is told of that one.
+
+        Raises:
+            InvalidConfig: names every wrong field of the first wrong receiver.
+        """
+        if isinstance(data, dict) and isinstance(data.get("receivers"), dict):
+            named = data["receivers"].items()
+            receivers = {name: _parse_receiver(raw, f"{source}, receiver '{name}'") for name, raw in named}
+            data = {**data, "receivers": receivers}
+        return super().parse(data, source=source)
 
 
 def read_alerts(file: Path) -> AlertsConfig | None:
@@ -126,6 +151,14 @@ def read_alerts(file: Path) -> AlertsConfig | None:
         InvalidConfig: the file is no list of receivers.
     """
     return AlertsConfig.parse(load_yaml(file), source=file.name) if file.exists() else None
+
+
+def _parse_receiver(raw: Any, source: str) -> StrictModel:
+    to = raw.get("to") if isinstance(raw, dict) else None
+    if not isinstance(to, str) or to not in _TYPES:
+        got = f"'{to}'" if isinstance(to, str) else kind_of(raw if to is None else to)
+        raise InvalidConfig(f"{source}: field 'to': expected one of {', '.join(_TYPES)}, got {got}")
+    return _TYPES[to].parse(raw, source=source)
 
 
 def _from_environment(name: str, environ: Mapping[str, str]) -> str:

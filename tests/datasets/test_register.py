@@ -14,6 +14,7 @@ from rl_assets.errors import BadInput, CorruptObject, InvalidDataset, StoreUnava
 from rl_assets.store.artifacts import write_artifact
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore, namespace_of
+from tests.store.model_entries import entry, version
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = {"client_id": "ACME Corp", "project": "Robots", "data_source": "plant 3", "domain": "logistics"}
@@ -297,9 +298,6 @@ ClientRegister(sys.argv[1]).add_dataset(client_id="Globex", project="p", data_so
     assert register.names() == ("ACME Corp",)
     assert register.add_dataset(**WORDS | {"project": "next"}) == key.replace(".d1", ".d2")
     assert sorted(path.name for path in (tmp_path / "register").iterdir()) == ["clients.json", "clients.lock"]
-
-
-from tests.store.model_entries import entry, version
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"clients":{}}', b"\xff\xfe", b"7"])
