@@ -77,7 +77,7 @@ class SNSNotifier:
         limits = Config(connect_timeout=self.timeout_s, read_timeout=self.timeout_s, retries={"total_max_attempts": 1})
         attributes = {"kind": alert.kind, **({"env": alert.env} if alert.env else {})}
         try:
-            client: Any = boto3.client("sns", region_name=self.topic_arn.split(":")[3], config=limits)
+            client: Any = boto3.Session().client("sns", region_name=self.topic_arn.split(":")[3], config=limits)
             client.publish(
                 TopicArn=self.topic_arn,
                 Subject=alert.title.encode("ascii", "replace").decode()[:MAX_SUBJECT],

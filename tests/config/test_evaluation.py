@@ -23,6 +23,7 @@ from rl_assets.errors import InvalidConfig
         ),
         ({"confidence": 1}, r"got 1: try 0\.95$"),
         ({"num_episodes": 1}, r"expected a whole number from 2 to 100,000, got 1: try 100$"),
+        ({"promote_to": "prod"}, r"^t: field 'promote_to': expected 'production' or 'staging', got 'prod'$"),
         ({"beats_champion": "no"}, r"expected true or false, got 'no'$"),
         ({"floors": 1}, r"^t: unknown field 'floors': did you mean 'floor'\? expected one of beats_champion, "),
     ],

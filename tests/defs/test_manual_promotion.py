@@ -282,6 +282,9 @@ def test_a_launch_from_the_ui_names_who_decides_and_is_only_claimed(installation
     assert isinstance(stranger, RoleMissing)
     wordless = error_of(ask_graph(installation, action="roll_back", actor=ME))
     assert isinstance(wordless, BadInput)
+    assert [(entry.actor, entry.title) for entry in history(installation).transitions()[1:]] == [
+        ("mallory", "promotion refused")
+    ]
     assert api.champion(installation, ENV)["generation"] == 1
     assert ask_graph(installation, action="promote", hparam=other, reason="r", actor=ME).success
     champion = api.champion(installation, ENV)

@@ -83,8 +83,8 @@ def promoted_models(
                 return
         else:
             decision = _decision(context, config)
-            decision.check(register=clients.open(), roles=roles.open(), log=inputs.log)
             with refusals_noted(decision, place["history"]):
+                decision.check(register=clients.open(), roles=roles.open(), log=inputs.log)
                 publication = carry_out(scope, decision, history=place["history"], log=inputs.log)
     if publication is not None:
         context.log_event(publication.as_event(ENVS))
