@@ -38,13 +38,17 @@ RlAssetsError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
 │   └── StoreUnavailable        the disk or bucket refused
+├── AlertNotDelivered          a receiver of alerts did not take one
 ├── LineageError
 │   ├── ReadOutsideScope        an asset tried to read without saying for which output
 │   └── InputNotFound           an input that was never materialized
 └── PromotionError
     ├── GateFault               an installed gate or metric misbehaved, so that nothing was decided
     ├── PromotionConflict       somebody else promoted first
-    └── NothingToPromote        there is no passing verdict to act on
+    └── PromotionRefused        a rule forbids it; commands exit with 2
+        ├── NothingToPromote    there is no version to act on
+        ├── NothingToRollBackTo there is no earlier version that could serve
+        └── RoleMissing         the actor does not hold the role
 
 A message names the thing, what was expected, what came, and what to do.
 """
@@ -341,5 +345,21 @@ class PromotionConflict(PromotionError):
     """The champion changed between the decision and the promotion."""
 
 
-class NothingToPromote(PromotionError):
-    """There is no passing verdict to act on."""
+class PromotionRefused(PromotionError):
+    """A rule forbids this promotion or rollback; what is in production stays."""
+
+
+class NothingToPromote(PromotionRefused):
+    """There is no passing verdict and no staged or held version to act on."""
+
+
+class NothingToRollBackTo(PromotionRefused):
+    """No earlier version of the environment could take over."""
+
+
+class RoleMissing(PromotionRefused):
+    """The actor does not hold the role that this needs."""
+
+
+class AlertNotDelivered(RlAssetsError):
+    """A receiver of alerts could not be reached, or refused."""

@@ -29,3 +29,22 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     home = Home(root=PROJECT, state=tmp_path / "state", store_url=str(tmp_path / "state" / "store"))
     with dg.DagsterInstance.local_temp(str(tmp_path / "instance"), overrides=QUIET) as instance:
         yield Installation(home=home, instance=instance, definitions=build_definitions(home))
+
+
+@pytest.fixture
+def own_root(tmp_path: Path) -> Path:
+    """A project folder of its own with this project's code, for files that a project may have."""
+    root = tmp_path / "root"
+    root.mkdir()
+    for name in ("definitions.py", "dagster.yaml", "pyproject.toml", "rl_assets"):
+        (root / name).symlink_to(PROJECT / name)
+    return root
+
+
+@pytest.fixture
+def rooted(own_root: Path, tmp_path: Path) -> Iterator[Installation]:
+    """An empty installation whose project folder is `own_root`."""
+    (tmp_path / "instance").mkdir()
+    home = Home(root=own_root, state=tmp_path / "state", store_url=str(tmp_path / "state" / "store"))
+    with dg.DagsterInstance.local_temp(str(tmp_path / "instance"), overrides=QUIET) as instance:
+        yield Installation(home=home, instance=instance, definitions=build_definitions(home))

@@ -1,1 +1,1 @@
-"""Telling people what was decided and what failed."""
+"""Telling people what became of their models: what happened in a sentence, and the ways to say it. No Dagster here."""

@@ -7,10 +7,12 @@ with open_installation() as installation:
                                             client="acme", project="balance"))
 """
 
+from rl_assets.api.alerts import try_receivers
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.outcome import SweepOutcome
+from rl_assets.api.promoting import history, promote, rollback
 from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
 from rl_assets.api.resuming import ResumeOutcome, resume
 from rl_assets.api.runs import RunningRun, running_runs
@@ -30,14 +32,18 @@ __all__ = [
     "dataset_versions",
     "examine",
     "gate_decisions",
+    "history",
     "leaderboard",
     "list_datasets",
     "load_champions",
     "open_installation",
+    "promote",
     "resume",
+    "rollback",
     "run_sweep",
     "running_runs",
     "stop",
     "sweep",
     "trace_champion",
+    "try_receivers",
 ]

@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -22,8 +23,10 @@ DAEMON_SILENT_AFTER_S = 75.0
 DAEMON_LATE_AFTER_S = 40.0
 """One sign of life is overdue."""
 
-SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
-"""In the order of the lifecycle, so that one round gets as far as it can."""
+ALERTS = "alerts_due"
+
+SENSORS = (ALERTS, "sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
+"""In the order of the lifecycle, so that one round gets as far as it can; alerts are sent as each round begins."""
 
 _OUR_ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(kind, type))
 
@@ -88,6 +91,18 @@ def drive(installation: Installation) -> Iterator[dg.ExecuteInProcessResult]:
             return
 
 
+@contextmanager
+def tell_receivers(installation: Installation) -> Iterator[None]:
+    """Send the alerts of what happens in the block when it ends, unless a daemon does."""
+    if not has_daemon(installation.instance):
+        _tick(installation, ALERTS)
+    try:
+        yield
+    finally:
+        if not has_daemon(installation.instance):
+            _tick(installation, ALERTS)
+
+
 def execute(
     installation: Installation,
     *,
@@ -133,6 +148,18 @@ def reason_of(result: dg.ExecuteInProcessResult) -> str:
     return "; ".join(reasons) or f"see run {result.run_id} in the UI"
 
 
+def error_of(result: dg.ExecuteInProcessResult) -> errors.RlAssetsError | None:
+    """The error of ours that ended a run, as its step raised it; None where it succeeded or ended otherwise."""
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error is not None:
+            if error.cls_name in _OUR_ERRORS:
+                message = error.message.strip().partition(f"{error.cls_name}: ")[2]
+                return getattr(errors, error.cls_name)(message)
+            error = error.cause
+    return None
+
+
 def bury_dead_runs(instance: dg.DagsterInstance) -> int:
     """Mark runs as ended whose process on this machine is gone, so that nobody waits for them.
 
@@ -161,10 +188,14 @@ def _tick(installation: Installation, name: str) -> list[dg.RunRequest]:
     """Evaluate one sensor once, with a cursor of its own that outlives this process."""
     repository = installation.definitions.get_repository_def()
     sensor = repository.get_sensor_def(name)
+    resources = installation.definitions.resources or {}
     storage = installation.instance.daemon_cursor_storage
     place = f"rl_assets/driver/{name}"
     context = dg.build_sensor_context(
-        instance=installation.instance, repository_def=repository, cursor=storage.get_cursor_values({place}).get(place)
+        instance=installation.instance,
+        repository_def=repository,
+        resources={name: resources[name] for name in sensor.required_resource_keys},
+        cursor=storage.get_cursor_values({place}).get(place),
     )
     with partition_loading_context(dynamic_partitions_store=installation.instance):
         result = sensor.evaluate_tick(context)

@@ -1,6 +1,7 @@
 """Questions about what stands: leaderboards, champions, lineage."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from rl_assets.api.installation import Installation
@@ -115,8 +116,12 @@ def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]
 
 
 def lineage_graph(installation: Installation) -> LineageGraph:
-    """The lineage of everything in the event log."""
-    return LineageGraph.build(event.as_record() for asset in ASSETS for event in installation.log.history(asset))
+    """The lineage of everything in the event log; versions that were only staged are called `staged_models` in it."""
+    made = (event.as_record() for asset in ASSETS for event in installation.log.history(asset))
+    staged = (
+        replace(event.as_record(), asset="staged_models") for event in installation.log.observed("promoted_models")
+    )
+    return LineageGraph.build([*made, *staged])
 
 
 def _inputs(installation: Installation) -> Inputs:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rl_assets.errors import BadInput, CorruptObject, RlAssetsError
+from rl_assets.errors import BadInput, CorruptObject, PromotionRefused, RlAssetsError
 
 app = typer.Typer(
     name="rlctl",
@@ -23,11 +23,14 @@ app = typer.Typer(
 )
 dataset_app = typer.Typer(help="Register and list client-owned datasets.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+alerts_app = typer.Typer(help="Who is told of promotions, holds and failures.", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts")
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="YAML file (YAML 1.2, so 3e-4 is a number).")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
 ]
+ReasonOption = Annotated[str, typer.Option(help="Why; the history keeps it for good. No clients' names.")]
 EnvArgument = Annotated[str, typer.Argument(help="Environment key such as CartPole-v1.")]
 
 
@@ -37,7 +40,7 @@ def main() -> None:
         signal.signal(ending, signal.default_int_handler)
     try:
         app(standalone_mode=True)
-    except (BadInput, CorruptObject) as error:
+    except (BadInput, CorruptObject, PromotionRefused) as error:
         print(f"refused: {error}", file=sys.stderr)
         sys.exit(2)
     except RlAssetsError as error:
@@ -108,6 +111,51 @@ def champion(env: EnvArgument, as_json: JsonOption = False) -> None:
 
     with api.open_installation() as installation:
         _show(api.champion(installation, env), print_champion, as_json=as_json)
+
+
+@app.command()
+def promote(
+    env: EnvArgument,
+    hparam: Annotated[
+        str | None,
+        typer.Argument(help="Recipe to promote; left out: what is staged, else the candidate that the gates held."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Member of the recipe; left out: its best on selection episodes.")
+    ] = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put a policy into production by hand; needs the role 'promoter'."""
+    from rl_assets.cli.promoting import promote_member
+
+    promote_member(env, hparam, seed=seed, reason=reason, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    env: EnvArgument,
+    to: Annotated[
+        int | None,
+        typer.Option(help="Generation to go back to; left out: the newest earlier version that is whole."),
+    ] = None,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Put an earlier version back into production; needs the role 'promoter'."""
+    from rl_assets.cli.promoting import roll_back
+
+    roll_back(env, to=to, reason=reason, as_json=as_json)
+
+
+@app.command()
+def history(env: EnvArgument, as_json: JsonOption = False) -> None:
+    """Show every change of an environment's models and every attempt at one: who, when, why and which weights."""
+    from rl_assets import api
+    from rl_assets.cli.promoting import print_history
+
+    with api.open_installation() as installation:
+        _show(api.history(installation, env), print_history, as_json=as_json)
 
 
 @app.command()
@@ -204,6 +252,23 @@ def dataset_list(as_json: JsonOption = False) -> None:
 
     with api.open_installation() as installation:
         _show(api.list_datasets(installation), print_datasets, as_json=as_json)
+
+
+@alerts_app.command("test")
+def alerts_test(as_json: JsonOption = False) -> None:
+    """Send one test alert to every receiver of alerts.yaml; exit code 1 if any did not take it."""
+    from rl_assets import api
+    from rl_assets.cli.printing import print_lines
+
+    with api.open_installation() as installation:
+        answers = api.try_receivers(installation)
+    _show(
+        answers,
+        lambda _: print_lines(*(f"{name}: {failure or 'took it'}" for name, failure in answers.items())),
+        as_json=as_json,
+    )
+    if any(answers.values()):
+        raise typer.Exit(1)
 
 
 def _show(answer: Any, print_pretty: Any, *, as_json: bool) -> None:

@@ -54,9 +54,10 @@ def print_leaderboard(answer: Mapping[str, Any]) -> None:
 def print_champion(answer: Mapping[str, Any]) -> None:
     """Who reigns, since when and why."""
     console.print(f"[bold]{answer['env']}[/bold]: {answer['hparam']}, member of seed {answer['member_seed']}")
-    console.print(f"  generation {answer['generation']}, promoted {answer['promoted_at']} by {answer['actor']}")
+    came = "rolled back to" if answer["action"] == "roll_back" else "promoted"
+    console.print(f"  generation {answer['generation']}, {came} {answer['promoted_at']} by {answer['actor']}")
     console.print(f"  data version {answer['data_version']}")
-    console.print(f"  because {answer['reason']}", highlight=False)
+    console.print(f"  because {answer['reason']}", highlight=False, markup=False)
 
 
 def print_outcome(outcome: SweepOutcome) -> None:

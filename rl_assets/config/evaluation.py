@@ -123,6 +123,9 @@ class GatesConfig(StrictModel):
     plugins: dict[str, Settings] = Field(default_factory=dict)
     """Installed gates of your own by name, each with its settings."""
 
+    promote_to: Literal["production", "staging"] = "production"
+    """Where a pass leads: the champion at once, or staged until a person promotes it; it decides no verdict."""
+
     @model_validator(mode="after")
     def _floors_are_named(self) -> Self:
         if isinstance(self.floor, dict) and not self.floor:

@@ -9,6 +9,8 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from rl_assets.datasets.register import ClientRegister
+from rl_assets.resources.actors import Roles
+from rl_assets.resources.alerting import Alerting
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.home import Home
 from rl_assets.resources.inputs import Inputs, OutputScope
@@ -97,6 +99,30 @@ class TrainingResource(dg.ConfigurableResource):
         return ClaimBook(Path(self.claims_folder))
 
 
+class RolesResource(dg.ConfigurableResource):
+    """Who may change production by hand."""
+
+    file: str
+    """`roles.yaml` of the project; it need not be there."""
+    state: str
+    """The state folder, whose owner holds every role where there is no file."""
+
+    def open(self) -> Roles:
+        """The roles."""
+        return Roles(file=Path(self.file), state=Path(self.state))
+
+
+class AlertsResource(dg.ConfigurableResource):
+    """Who is told of promotions, holds and failures."""
+
+    file: str
+    """`alerts.yaml` of the project; it need not be there."""
+
+    def open(self, instance: dg.DagsterInstance) -> Alerting:
+        """The receivers, and how far this instance has told each."""
+        return Alerting(Path(self.file), instance=instance)
+
+
 class PagesResource(dg.ConfigurableResource):
     """Rendered pages for a browser; the store keeps the original."""
 
@@ -118,5 +144,7 @@ def build_resources(home: Home) -> dict[str, Any]:
         "clients": ClientsResource(folder=str(home.register_folder)),
         "sweeps": SweepsResource(files=str(home.sweeps_folder), submitted=str(home.submitted_sweeps_folder)),
         "training": TrainingResource(progress_folder=str(home.progress_folder), claims_folder=str(home.claims_folder)),
+        "roles": RolesResource(file=str(home.roles_file), state=str(home.state)),
+        "alerts": AlertsResource(file=str(home.alerts_file)),
         "pages": PagesResource(folder=str(home.pages_folder)),
     }

@@ -18,6 +18,9 @@ ATTACHMENTS_KEY = "rl/attachments"
 STOP_KEY = "rl/stop"
 """On an observation of a cell: why its training was stopped before its budget was used."""
 
+TRANSITION_KEY = "rl/transition"
+"""On a promoted model: the number of the entry in the environment's history that it follows from."""
+
 DATA_VERSION_TAG = "dagster/data_version"
 _PAGE = 1_000
 
@@ -109,6 +112,30 @@ class EventLog:
                 return record.storage_id, str(observation.metadata["reason"].value)
         return None
 
+    def observed(self, asset: str, partition: str | None = None, *, after: int | None = None) -> Iterator[Event]:
+        """All observations of ours that describe an artifact, oldest first, of one partition or of all."""
+        return self._observed(asset, None if partition is None else [partition], after=after)
+
+    def _observed(self, asset: str, partitions: list[str] | None, *, after: int | None = None) -> Iterator[Event]:
+        cursor: str | None = None
+        records_filter = dg.AssetRecordsFilter(
+            asset_key=dg.AssetKey(asset), asset_partitions=partitions, after_storage_id=after
+        )
+        while True:
+            page = self.instance.fetch_observations(records_filter, limit=_PAGE, cursor=cursor, ascending=True)
+            for record in page.records:
+                observation = record.asset_observation
+                if observation is not None and ARTIFACT_KEY in observation.metadata:
+                    yield _as_event(record, observation)
+            if not page.has_more:
+                return
+            cursor = page.cursor
+
+    def versions(self, asset: str, partition: str) -> Iterator[Event]:
+        """All that was ever made of a partition: its materializations, then what was only observed."""
+        yield from self.history(asset, partition)
+        yield from self.observed(asset, partition)
+
     def latest_ids(self, asset: str) -> dict[str, int]:
         """Partition -> event id of its newest materialization."""
         return dict(
@@ -147,11 +174,12 @@ class EventLog:
         return self._history(asset, None if partition is None else [partition], after=after)
 
     def histories(self, asset: str, partitions: Collection[str]) -> dict[str, list[Event]]:
-        """Partition -> all its materializations, oldest first, of those named that have any."""
+        """Partition -> all its versions as `versions` gives them, of those named that have any."""
         found: dict[str, list[Event]] = {}
         names = sorted(partitions)
         for start in range(0, len(names), _PAGE):
-            for event in self._history(asset, names[start : start + _PAGE]):
+            page = names[start : start + _PAGE]
+            for event in (*self._history(asset, page), *self._observed(asset, page)):
                 found.setdefault(event.partition, []).append(event)
         return found
 
@@ -171,13 +199,17 @@ class EventLog:
 def _event(record: EventLogRecord) -> Event:
     materialization = record.asset_materialization
     assert materialization is not None, "the log was asked for materializations only"
+    return _as_event(record, materialization)
+
+
+def _as_event(record: EventLogRecord, logged: dg.AssetMaterialization | dg.AssetObservation) -> Event:
     return Event(
-        asset=materialization.asset_key.to_user_string(),
-        partition=materialization.partition or "",
+        asset=logged.asset_key.to_user_string(),
+        partition=logged.partition or "",
         event_id=record.storage_id,
-        data_version=(materialization.tags or {}).get(DATA_VERSION_TAG, ""),
-        metadata={name: _plain(value) for name, value in materialization.metadata.items()},
-        entries=materialization.metadata,
+        data_version=(logged.tags or {}).get(DATA_VERSION_TAG, ""),
+        metadata={name: _plain(value) for name, value in logged.metadata.items()},
+        entries=logged.metadata,
         run_id=record.run_id,
         timestamp=record.timestamp,
     )

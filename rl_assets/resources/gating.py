@@ -74,7 +74,8 @@ class GateQuestion:
     @property
     def key(self) -> str:
         """The same for the same two sets of weights under the same gates; it also decides the episodes' seeds."""
-        words = [self._env_key, self._weights, self._champion_weights, config_hash(self._gates), self._is_deterministic]
+        asked = self._gates.model_copy(update={"promote_to": "production"})  # where a pass leads is no part of it
+        words = [self._env_key, self._weights, self._champion_weights, config_hash(asked), self._is_deterministic]
         return short_hash([*words, self._renewal] if self._renewal else words)
 
     def answer(self, *, asked_at: datetime) -> tuple[Publication, tuple[GateDecision, ...]]:

@@ -56,6 +56,16 @@ class Home:
         return self.root / "sweeps"
 
     @property
+    def roles_file(self) -> Path:
+        """Who may change production by hand; it need not be there."""
+        return self.root / "roles.yaml"
+
+    @property
+    def alerts_file(self) -> Path:
+        """Who is told of promotions, holds and failures; it need not be there."""
+        return self.root / "alerts.yaml"
+
+    @property
     def submitted_sweeps_folder(self) -> Path:
         """Sweeps that were given to `rlctl` or the Python API, pseudonymised."""
         return self.state / "sweeps"

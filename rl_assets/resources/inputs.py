@@ -77,6 +77,15 @@ class Publication:
             tags={**tags, DATA_VERSION_TAG: self.data_version},
         )
 
+    def as_observation(self) -> dg.AssetObservation:
+        """The output of an asset that stands in the store and is not what the asset's partition is now."""
+        return dg.AssetObservation(
+            asset_key=dg.AssetKey(self.asset),
+            partition=self.partition,
+            metadata=self.metadata,
+            tags={DATA_VERSION_TAG: self.data_version},
+        )
+
 
 class OutputScope:
     """Everything that one output reads, and the door through which it is published."""

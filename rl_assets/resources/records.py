@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from rl_assets.errors import InvalidPartitionKey, StoreUnavailable
-from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, Event, EventLog
+from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, TRANSITION_KEY, Event, EventLog
 from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.claims import Claim, Finding, Holder
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
+from rl_assets.store.standing import fold
 
 PROMOTED = "promoted_models"
 
@@ -30,7 +31,7 @@ class Records:
     count: int = 0
     """Events that were looked at."""
     promotions: dict[tuple[str, int], str] = field(default_factory=dict)
-    """Env key and generation -> data version of the promoted model, from the records of promotions."""
+    """Env key and number of the history's entry -> data version of the promoted model, as Dagster's records say."""
 
     def claims(self) -> Iterator[Claim | Finding]:
         """What each materialization needs, the newest event of a partition for those that name the same artifact."""
@@ -49,8 +50,10 @@ class Records:
                         attached[event.partition, name, ref] = event.event_id
                 except (ValueError, TypeError) as error:
                     wrong[event.partition] = (event.event_id, str(error))
-                if asset == PROMOTED and type(event.metadata.get("generation")) is int:
-                    self.promotions[event.partition, event.metadata["generation"]] = event.data_version
+                if asset == PROMOTED:
+                    number = event.metadata.get(TRANSITION_KEY, event.metadata.get("generation"))
+                    if type(number) is int:
+                        self.promotions[event.partition, number] = event.data_version
             for (partition, reference), event_id in needs.items():
                 yield Claim(
                     ref=reference.manifest, holder=_holder(asset, partition, event_id, newest), is_artifact=True
@@ -79,41 +82,41 @@ class Records:
         for env in sorted({*store.folders("champions"), *(env for env, _ in self.promotions)}):
             try:
                 history = ChampionHistory(store, env)
-                champions, flaws = history.inspect()
+                kept, flaws = history.inspect()
             except (InvalidPartitionKey, StoreUnavailable):
                 continue  # no history of ours, or told by those who claim objects for it
-            kept = {champion.generation: champion for champion in champions}
-            for (place, generation), data_version in self.promotions.items():
-                path = history.path(generation)
+            for (place, number), data_version in self.promotions.items():
+                path = history.path(number)
                 if place != env or path in flaws:
                     continue
-                if generation not in kept:
+                model = kept[number].model if number in kept else None
+                if model is None:
                     yield Finding(
                         kind="missing entry",
                         path=path,
-                        what=f"promotion {generation} of '{env}' is recorded, and its entry in the history is gone",
+                        what=f"promotion {number} of '{env}' is recorded, and its entry in the history is gone",
                         needed_by=(f"champions of '{env}'", f"{PROMOTED}[{env}]"),
                         is_current=True,
                         to_do="put the file back from a backup; until then nothing is promoted in "
                         f"'{env}' and `rlctl champion {env}` names an earlier champion",
                     )
-                elif kept[generation].data_version != data_version:
+                elif model.data_version != data_version:
                     yield Finding(
                         kind="wrong record",
                         path=path,
-                        what=f"the entry names promoted model {kept[generation].data_version}, and the record of the "
+                        what=f"the entry names promoted model {model.data_version}, and the record of the "
                         f"promotion names {data_version}",
                         needed_by=(f"champions of '{env}'", f"{PROMOTED}[{env}]"),
                         is_current=True,
                         to_do="restore Dagster's storage and the store from backups of the same time",
                     )
-            if champions and not flaws:
-                reigning = champions[-1]
+            reigning = fold(kept.items()).production
+            if reigning is not None and not flaws:
                 began_at = datetime.fromisoformat(reigning.promoted_at).timestamp()
-                if (env, reigning.generation) not in self.promotions and began_at < int(started_at):
+                if (env, reigning.transition) not in self.promotions and began_at < int(started_at):
                     yield Finding(
                         kind="unfinished promotion",
-                        path=history.path(reigning.generation),
+                        path=history.path(reigning.transition),
                         what=f"champion {reigning.generation} of '{env}' stands in the history, and no record of "
                         "Dagster tells of its promotion: the run was killed in between, or the record was wiped",
                         needed_by=(f"{PROMOTED}[{env}]",),

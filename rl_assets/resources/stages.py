@@ -59,7 +59,8 @@ def answers(gate: Event | None, leaderboard: Event | None) -> bool:
 def awaiting_promotion(gates: Mapping[str, Event], log: EventLog) -> frozenset[str]:
     """Those of the environments whose verdict is a pass that no promotion has acted on, in a few queries for all.
 
-    A promotion acts on the newest verdict, so the newest one answers for most; of the rest whole histories are read.
+    A promotion acts on the newest verdict, so the newest one answers for most; of the rest whole histories are read,
+    with the versions that were only staged.
 
     Args:
         gates: env key -> its newest gate evaluation.
@@ -68,7 +69,7 @@ def awaiting_promotion(gates: Mapping[str, Event], log: EventLog) -> frozenset[s
     passed = {env: gate for env, gate in gates.items() if awaits_promotion(gate, ())}
     newest = log.newest("promoted_models", passed)
     left = {env for env, gate in passed.items() if awaits_promotion(gate, [newest[env]] if env in newest else [])}
-    histories = log.histories("promoted_models", left & set(newest))
+    histories = log.histories("promoted_models", left)
     return frozenset(env for env in left if awaits_promotion(passed[env], histories.get(env, ())))
 
 

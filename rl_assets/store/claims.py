@@ -15,6 +15,7 @@ from rl_assets.store.checkpoints import FOLDER as CHECKPOINTS_FOLDER
 from rl_assets.store.checkpoints import list_checkpoints, read_checkpoint
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
+from rl_assets.store.standing import fold
 
 FindingKind = Literal[
     "damaged object",
@@ -70,11 +71,11 @@ Claimant = Callable[[ObjectStore], Iterator[Claim | Finding]]
 
 
 def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
-    """What the histories of champions need: each reign's policy and the model that was promoted from it."""
+    """What the histories of models need: each version's policy and the model that was promoted from it."""
     for env in store.folders("champions"):
         try:
             history = ChampionHistory(store, env)
-            champions, flaws = history.inspect()
+            entries, flaws = history.inspect()
         except InvalidPartitionKey:
             continue
         except StoreUnavailable as error:
@@ -96,26 +97,30 @@ def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
                 is_current=True,
                 to_do=f"put the file back from a backup; until then nothing is promoted in '{env}'",
             )
-        for champion in champions:
-            reigns = champion is champions[-1]
-            name = f"champion {champion.generation} of '{env}'"
-            remedy = f"materialize promoted_models of '{env}' again" if reigns and not flaws else ""
+        standing = fold(entries.items())
+        now = {standing.staging_number} | ({standing.production.transition} if standing.production else set())
+        for number, entry in entries.items():
+            if entry.outcome != "done" or entry.model is None:
+                continue
+            stands = number in now
+            name = f"model of '{env}' {entry.title} in entry {number}"
+            remedy = f"materialize promoted_models of '{env}' again" if stands and not flaws else ""
             yield Claim(
-                ref=ArtifactRef.from_json(champion.policy).manifest,
-                holder=Holder(name=f"{name} (its policy)", is_current=reigns),
+                ref=ArtifactRef.from_json(entry.model.policy).manifest,
+                holder=Holder(name=f"{name} (its policy)", is_current=stands),
                 is_artifact=True,
             )
-            model = store.locate(champion.data_version)
+            model = store.locate(entry.model.data_version)
             if model is not None:
-                holder = Holder(name=name, is_current=reigns, remedy=remedy)
+                holder = Holder(name=name, is_current=stands, remedy=remedy)
                 yield Claim(ref=model, holder=holder, is_artifact=True)
             else:
                 yield Finding(
                     kind="missing object",
-                    path=history.path(champion.generation),
-                    what=f"the promoted model {champion.data_version} that this entry names is not in the store",
+                    path=history.path(number),
+                    what=f"the promoted model {entry.model.data_version} that this entry names is not in the store",
                     needed_by=(name,),
-                    is_current=reigns,
+                    is_current=stands,
                     to_do=f"put the object back from a backup{', or ' + remedy if remedy else ''}",
                 )
 

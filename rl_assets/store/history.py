@@ -1,73 +1,25 @@
-"""Who was champion of an environment, since when and why: numbered entries that are only ever added."""
+"""What became of an environment's models, when and by whom: numbered entries that are only ever added."""
 
 import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from datetime import datetime
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 from rl_assets.config.canonical import canonical_json
 from rl_assets.config.keys import check_key
 from rl_assets.errors import CorruptObject, InvalidPartitionKey, PromotionConflict
-from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers, sync_folder
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.standing import Champion, Standing, fold
+from rl_assets.store.transitions import Transition
 
 _ENTRY_NAME = re.compile(r"(\d{6,})\.json")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Champion:
-    """One reign: the exact weights that an environment serves, and what justified them.
-
-    Raises:
-        ValueError: the generation is below 1, the time has no zone, or the policy is no artifact reference.
-    """
-
-    env: str
-    hparam: str
-    member_seed: int
-    policy: Mapping[str, Any]
-    """The weights, as `ArtifactRef.to_json()`."""
-    data_version: str
-    verdict: Mapping[str, Any]
-    """The gate's verdict and its evidence, or what a person gave in its place."""
-    promoted_at: str
-    """ISO 8601 with a time zone."""
-    actor: str
-    reason: str
-    generation: int
-    """Position in the environment's history, from 1."""
-
-    def __post_init__(self) -> None:
-        ArtifactRef.from_json(self.policy)
-        if self.generation < 1:
-            raise ValueError(f"champion of '{self.env}': generation {self.generation} is below 1")
-        if datetime.fromisoformat(self.promoted_at).tzinfo is None:
-            raise ValueError(f"champion of '{self.env}': promoted_at {self.promoted_at!r} lacks a time zone: add one")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the history's files and for commands."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read back what `to_json` wrote.
-
-        Raises:
-            ValueError: a field is missing, unknown or malformed.
-        """
-        expected = {field.name for field in fields(cls)}
-        if set(data) != expected:
-            raise ValueError(f"champion entry: expected the fields {sorted(expected)}, got {sorted(data)}")
-        return cls(**data)
-
-
 class ChampionHistory:
-    """The champions of one environment, oldest first; adding one is a compare-and-swap.
+    """The transitions of one environment's models, oldest first; a change of production is a compare-and-swap.
 
     Raises:
         InvalidPartitionKey: the environment key cannot be a partition or a folder.
@@ -80,99 +32,156 @@ class ChampionHistory:
         self.env_key = env_key
         self._folder = store.root / "champions" / env_key
 
-    def append(self, entry: Champion, *, expected_generation: int) -> Champion:
-        """Add an entry if the current generation is still the one that the decision was based on.
+    def append(self, transition: Transition, *, expected_generation: int) -> int:
+        """Carry out a transition if production is still as it was when that was decided; else note that it was lost.
 
         Args:
-            entry: its generation must be `expected_generation + 1`.
+            transition: with outcome `done`.
             expected_generation: that of `current()` when the decision was made, 0 when there was none.
 
+        Returns:
+            The number of its entry, from 1.
+
         Raises:
-            PromotionConflict: somebody else promoted since; the history is as they left it.
-            ValueError: the entry is for another environment or generation.
+            PromotionConflict: production was changed since; it is as they left it, and this attempt is in the history.
+            ValueError: the transition is for another environment, or did not come about.
             CorruptObject: the history that stands is damaged.
             StoreUnavailable: the disk refused.
         """
-        if entry.env != self.env_key or entry.generation != expected_generation + 1:
-            raise ValueError(
-                f"champion entry for '{entry.env}', generation {entry.generation}: "
-                f"expected '{self.env_key}', generation {expected_generation + 1}"
-            )
-        current = self.current()
-        standing = current.generation if current else 0
-        if standing != expected_generation:
-            raise self._conflict(expected_generation=expected_generation, standing=str(standing))
-        body = entry.to_json()
-        data = canonical_json({"entry": body, "sha256": hashlib.sha256(canonical_json(body)).hexdigest()})
-        with refusals_explained(f"write champion {entry.generation} of '{self.env_key}' in '{self._folder}'"):
-            sweep_leftovers(self._folder)
-            with staged_file(self._folder, data) as temporary:
-                try:
-                    os.link(temporary, self._folder / f"{entry.generation:06d}.json")
-                except FileExistsError as error:
-                    raise self._conflict(
-                        expected_generation=expected_generation, standing=f"{entry.generation} or later"
-                    ) from error
-            sync_folder(self._folder)
-        return entry
+        if transition.outcome != "done":
+            raise ValueError(f"transition of '{transition.env}': its outcome is '{transition.outcome}': `note` it")
+        self._refuse_other_env(transition)
+        while True:
+            standing = self.transitions()
+            generation = fold(enumerate(standing, start=1)).generation
+            if generation != expected_generation:
+                error = PromotionConflict(
+                    f"promotion in '{self.env_key}' was decided against generation {expected_generation}, "
+                    f"but the current one is {generation}: look at who reigns now with "
+                    f"`rlctl history {self.env_key}`, evaluate against the new champion and try again"
+                )
+                self.note(replace(transition, outcome="lost", note=str(error)))
+                raise error
+            if self._link(transition, len(standing) + 1):
+                return len(standing) + 1
 
-    def entries(self) -> tuple[Champion, ...]:
-        """All entries, oldest first; empty when nothing was ever promoted.
+    def note(self, attempt: Transition) -> int:
+        """Note an attempt that changed nothing.
+
+        Args:
+            attempt: with outcome `lost` or `refused`.
+
+        Returns:
+            The number of its entry, from 1.
+
+        Raises:
+            ValueError: the attempt is for another environment, or succeeded.
+            CorruptObject: the history that stands is damaged.
+            StoreUnavailable: the disk refused.
+        """
+        if attempt.outcome == "done":
+            raise ValueError(f"transition of '{attempt.env}': what was done is not noted but appended")
+        self._refuse_other_env(attempt)
+        while True:
+            number = len(self.transitions()) + 1
+            if self._link(attempt, number):
+                return number
+
+    def transitions(self) -> tuple[Transition, ...]:
+        """All entries, oldest first, attempts too; empty where nothing was ever tried.
 
         Raises:
             CorruptObject: an entry is damaged or missing.
             StoreUnavailable: the disk refused.
         """
-        contents = self._read()
-        champions = sorted((self._decode(name, data) for name, data in contents.items()), key=lambda c: c.generation)
-        generations = [champion.generation for champion in champions]
-        if generations != list(range(1, len(champions) + 1)):
+        entries = dict(self._decode(name, data) for name, data in self._read().items())
+        if sorted(entries) != list(range(1, len(entries) + 1)):
             raise CorruptObject(
-                f"champions of '{self.env_key}' in '{self._folder}': expected generations 1 to {len(champions)}, "
-                f"got {generations}: restore the missing files from a backup"
+                f"history of '{self.env_key}' in '{self._folder}': expected entries 1 to {len(entries)}, "
+                f"got {sorted(entries)}: restore the missing files from a backup"
             )
-        return tuple(champions)
+        return tuple(entries[number] for number in sorted(entries))
 
-    def current(self) -> Champion | None:
-        """The newest entry, or None when nothing was ever promoted.
+    def standing(self) -> Standing:
+        """Which version is in production, which is staged and which are archived.
 
         Raises:
             CorruptObject: the history is damaged.
             StoreUnavailable: the disk refused.
         """
-        entries = self.entries()
-        return entries[-1] if entries else None
+        return fold(enumerate(self.transitions(), start=1))
 
-    def inspect(self) -> tuple[tuple[Champion, ...], dict[str, CorruptObject]]:
-        """The entries that are whole, oldest first, and what is wrong with each of the others.
+    def current(self) -> Champion | None:
+        """The version in production, or None where nothing was ever promoted.
+
+        Raises:
+            CorruptObject: the history is damaged.
+            StoreUnavailable: the disk refused.
+        """
+        return self.standing().production
+
+    def reign(self) -> int:
+        """How many times production changed; 0 before the first promotion.
+
+        Raises:
+            CorruptObject: the history is damaged.
+            StoreUnavailable: the disk refused.
+        """
+        return self.standing().generation
+
+    def was_rolled_back(self, weights_sha256: str) -> Transition | None:
+        """The rollback that ended the reign of these weights, unless they were put into production again since.
+
+        Raises:
+            CorruptObject: the history is damaged.
+            StoreUnavailable: the disk refused.
+        """
+        return self.standing().rolled_back.get(weights_sha256)
+
+    def inspect(self) -> tuple[dict[int, Transition], dict[str, CorruptObject]]:
+        """The entries that are whole, by number, and what is wrong with each of the others.
 
         Returns:
-            Champions, and path below the store's root -> what is wrong with the file or that it is missing. A history
+            Entries, and path below the store's root -> what is wrong with the file or that it is missing. A history
             that lost its newest entries looks whole from inside.
 
         Raises:
             StoreUnavailable: the disk refused.
         """
-        whole: dict[int, Champion] = {}
+        whole: dict[int, Transition] = {}
         flaws: dict[str, CorruptObject] = {}
         contents = self._read()
         for name, data in contents.items():
             try:
-                champion = self._decode(name, data)
-                whole[champion.generation] = champion
+                number, transition = self._decode(name, data)
+                whole[number] = transition
             except CorruptObject as error:
-                flaws[self.path(int(name.removesuffix(".json")))] = error
-        numbers = {int(name.removesuffix(".json")) for name in contents}
+                flaws[self.path(_number_of(name))] = error
+        numbers = {_number_of(name) for name in contents}
         for number in sorted(set(range(1, max(numbers, default=0) + 1)) - numbers):
             flaws[self.path(number)] = CorruptObject(
                 f"champion entry {number} of '{self.env_key}' is missing in '{self._folder}' while later ones are "
                 "there: restore the file from a backup"
             )
-        return tuple(whole[number] for number in sorted(whole)), flaws
+        return {number: whole[number] for number in sorted(whole)}, flaws
 
-    def path(self, generation: int) -> str:
+    def path(self, number: int) -> str:
         """Where an entry stands below the store's root."""
-        return f"champions/{self.env_key}/{generation:06d}.json"
+        return f"champions/{self.env_key}/{number:06d}.json"
+
+    def _link(self, transition: Transition, number: int) -> bool:
+        """Write an entry under its number; False where somebody else took the number."""
+        body = {"entry": transition.to_json(), "number": number}
+        data = canonical_json(body | {"sha256": _checksum(body)})
+        with refusals_explained(f"write champion entry {number} of '{self.env_key}' in '{self._folder}'"):
+            sweep_leftovers(self._folder)
+            with staged_file(self._folder, data) as temporary:
+                try:
+                    os.link(temporary, self._folder / f"{number:06d}.json")
+                except FileExistsError:
+                    return False
+            sync_folder(self._folder)
+        return True
 
     def _read(self) -> dict[str, bytes]:
         """File name -> bytes of all entries, in alphabetical order."""
@@ -183,21 +192,32 @@ class ChampionHistory:
                 return {}
             return {name: (self._folder / name).read_bytes() for name in names}
 
-    def _decode(self, name: str, data: bytes) -> Champion:
+    def _decode(self, name: str, data: bytes) -> tuple[int, Transition]:
         try:
             record = json.loads(data)
-            champion = Champion.from_json(record["entry"])
-            is_whole = record["sha256"] == hashlib.sha256(canonical_json(record["entry"])).hexdigest()
-            if not is_whole or champion.env != self.env_key or name != f"{champion.generation:06d}.json":
+            if set(record) == {"entry", "sha256"}:  # written before there were stages
+                number, signed = record["entry"]["generation"], record["entry"]
+                transition = Transition.from_reign(record["entry"])
+            else:
+                number, signed = record["number"], {"entry": record["entry"], "number": record["number"]}
+                transition = Transition.from_json(record["entry"])
+            is_whole = record["sha256"] == _checksum(signed)
+            if not is_whole or transition.env != self.env_key or name != f"{number:06d}.json":
                 raise ValueError("its checksum, environment or number does not match")
         except (ValueError, TypeError, KeyError) as error:
             raise CorruptObject(
                 f"champion entry '{self._folder / name}' is damaged ({error}): restore the file from a backup"
             ) from error
-        return champion
+        return number, transition
 
-    def _conflict(self, *, expected_generation: int, standing: str) -> PromotionConflict:
-        return PromotionConflict(
-            f"promotion in '{self.env_key}' was decided against generation {expected_generation}, "
-            f"but the current one is {standing}: evaluate against the new champion and try again"
-        )
+    def _refuse_other_env(self, transition: Transition) -> None:
+        if transition.env != self.env_key:
+            raise ValueError(f"transition of '{transition.env}': expected one of '{self.env_key}'")
+
+
+def _checksum(value: Any) -> str:
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def _number_of(name: str) -> int:
+    return int(name.removesuffix(".json"))

@@ -33,6 +33,7 @@ from rl_assets.errors import InvalidConfig
         ({"non_inferiority": {"margin": 0}}, r"expected a number above 0, got 0: state how much worse is acceptable"),
         ({"non_inferiority": {"margin": {"A": -1}}}, r"expected a number above 0, got -1"),
         ({"non_inferiority": {"margin": 1, "cost": "time"}}, r"expected 'env_steps' or 'num_parameters', got 'time'"),
+        ({"promote_to": "prod"}, r"^t: field 'promote_to': expected 'production' or 'staging', got 'prod'$"),
         ({"beats_champion": "no"}, r"expected true or false, got 'no'$"),
         ({"floors": 1}, r"^t: unknown field 'floors': did you mean 'floor'\? expected one of beats_champion, "),
     ],

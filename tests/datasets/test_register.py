@@ -12,8 +12,9 @@ from rl_assets.datasets.files import read_dataset
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.errors import BadInput, CorruptObject, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
 from rl_assets.store.artifacts import write_artifact
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore, namespace_of
+from tests.store.model_entries import entry, version
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = {"client_id": "ACME Corp", "project": "Robots", "data_source": "plant 3", "domain": "logistics"}
@@ -225,21 +226,8 @@ def test_a_canary_name_is_in_no_file_but_the_register(tmp_path: Path):
         facts = {"dataset": key, "merkle_root": content.merkle_root}
         owners = frozenset({dataset.pseudonym})
         policy = write_artifact(store, kind="dataset", files=content.files, facts=facts, owners=owners)
-    ChampionHistory(store, "Pong-v5").append(
-        Champion(
-            env="Pong-v5",
-            hparam="ppo-0123456789",
-            member_seed=0,
-            policy=policy.to_json(),
-            data_version=policy.data_version,
-            verdict={"verdict": "pass"},
-            promoted_at="2026-01-02T03:04:05+00:00",
-            actor="sensor",
-            reason="gate",
-            generation=1,
-        ),
-        expected_generation=0,
-    )
+    model = version(policy=policy.to_json(), data_version=policy.data_version)
+    ChampionHistory(store, "Pong-v5").append(entry(env="Pong-v5", model=model), expected_generation=0)
     words_of_canary = [re.compile(word.encode(), re.IGNORECASE) for word in CANARY.split()]
     holders = {
         str(path.relative_to(tmp_path / "state"))

@@ -45,7 +45,14 @@ def test_the_graph_has_its_eight_assets_with_group_owner_kind_and_description(in
 def test_all_sensors_run_from_the_start(installation: Installation) -> None:
     sensors = installation.definitions.get_repository_def().sensor_defs
     assert {sensor.name: sensor.default_status for sensor in sensors} == dict.fromkeys(
-        ["sweep_files_appeared", "sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled"],
+        [
+            "sweep_files_appeared",
+            "sweep_configured",
+            "evaluations_settled",
+            "gate_passed",
+            "sweep_settled",
+            "alerts_due",
+        ],
         dg.DefaultSensorStatus.RUNNING,
     )
 

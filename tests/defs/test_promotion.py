@@ -26,7 +26,7 @@ def materialize(installation: Installation, asset: str) -> dg.ExecuteInProcessRe
 
 def champions(installation: Installation) -> list[tuple[int, str]]:
     history = ChampionHistory(ObjectStore(installation.home.store_url), ENV)
-    return [(entry.generation, entry.hparam) for entry in history.entries()]
+    return [(reign.generation, reign.hparam) for reign in history.standing().reigns]
 
 
 def verdict(installation: Installation) -> str:

@@ -30,8 +30,9 @@ WRITE_UNTIL_KILLED = """
 import json, sys
 from rl_assets.errors import PromotionConflict
 from rl_assets.store.artifacts import write_artifact
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from tests.store.model_entries import entry, version
 store, first, name = ObjectStore(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 history = ChampionHistory(store, "CartPole-v1")
 owners = frozenset({"c-00000000aa"})
@@ -39,13 +40,10 @@ print("ready", flush=True)
 for number in range(first, 10**9):
     files = {"weights": bytes([number % 251]) * (300_000 + number), "history": b"%d" % number * 1_000}
     ref = write_artifact(store, kind="policy", files=files, facts={"number": number}, owners=owners)
-    reigning = history.current()
-    generation = reigning.generation if reigning else 0
-    champion = Champion(
-        env="CartPole-v1", hparam="h", member_seed=number, policy=ref.to_json(), data_version=ref.data_version,
-        verdict={}, promoted_at="2026-01-02T03:04:05+00:00", actor=name, reason="r", generation=generation + 1)
+    generation = history.reign()
+    model = version(member_seed=number, policy=ref.to_json(), data_version=ref.data_version)
     try:
-        history.append(champion, expected_generation=generation)
+        history.append(entry(model=model, actor=name), expected_generation=generation)
         won = generation + 1
     except PromotionConflict:
         won = None
@@ -153,8 +151,8 @@ def kill_writers(store: ObjectStore, start_child: StartChild, chance: random.Ran
             artifact = read_artifact(store, ref)
             assert artifact.read("weights") == bytes([number % 251]) * (300_000 + number)
         assert examine(store, *acknowledged.values()) == []
-        entries = ChampionHistory(store, ENV).entries()
-        assert {entry.generation: entry.actor for entry in entries}.items() >= won.items()
+        reigns = ChampionHistory(store, ENV).standing().reigns
+        assert {reign.generation: reign.actor for reign in reigns}.items() >= won.items()
     assert acknowledged, "no writer ever came to an end"
     store.put(b"after the crashes", owners=ALICE)
     staged = [path for path in (store.root / "objects").rglob("incoming/*") if path.name != ".lock"]

@@ -224,7 +224,7 @@ def test_a_champion_whose_bytes_are_lost_is_made_again_byte_for_byte(installatio
     assert (restored.data_version, restored.inputs) == (promoted.data_version, promoted.inputs)
     assert restored.metadata["generation"] == champion["generation"]
     assert np.array_equal(api.load_champions(installation)[ENV].act(observation), acted)
-    assert len(ChampionHistory(ObjectStore(installation.home.store_url), ENV).entries()) == 1
+    assert len(ChampionHistory(ObjectStore(installation.home.store_url), ENV).transitions()) == 1
     assert api.examine(installation)["is_healthy"]
     assert api.run_sweep(installation, tiny_sweep(seeds=3)).is_complete
 

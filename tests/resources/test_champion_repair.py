@@ -9,11 +9,13 @@ from rl_assets.errors import CorruptObject, ObjectNotFound
 from rl_assets.resources.champion_repair import restore_champion
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.inputs import REUSED_KEY, Inputs, Publication
-from rl_assets.resources.promotion import model_facts
+from rl_assets.resources.promoted_versions import model_facts
 from rl_assets.store.artifacts import ArtifactRef, read_artifact
 from rl_assets.store.bundles import CHAMPION_FILE, policy_file
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.transitions import ModelVersion
+from tests.store.model_entries import entry
 
 ENV, CELL, SEED = "CartPole-v1", "CartPole-v1|h", 3
 KEYS = dg.StaticPartitionsDefinition([ENV, CELL])
@@ -45,14 +47,11 @@ class Promoted:
                     metadata={"generation": 1},
                 )
             )  # fmt: skip
-        self.history.append(
-            Champion(
-                env=ENV, hparam="h", member_seed=seed_of_entry, policy=self.policy.to_json(),
-                data_version=self.model.data_version, verdict={"id": "v"}, promoted_at="2026-01-02T03:04:05+00:00",
-                actor="a", reason="r", generation=1,
-            ),
-            expected_generation=0,
+        version = ModelVersion(
+            hparam="h", member_seed=seed_of_entry, policy=self.policy.to_json(), data_version=self.model.data_version,
+            weights_sha256="a" * 64,
         )  # fmt: skip
+        self.history.append(entry(env=ENV, model=version), expected_generation=0)
 
     def restore(self) -> Publication | None:
         with self.inputs.for_output("promoted_models", ENV) as scope:

@@ -11,8 +11,10 @@ from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, DATA_VE
 from rl_assets.resources.records import Records
 from rl_assets.store.artifacts import ArtifactRef, write_artifact
 from rl_assets.store.claims import Claim, Finding
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.transitions import ModelVersion
+from tests.store.model_entries import entry
 
 ENV = "CartPole-v1"
 PROMOTED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,11 +56,12 @@ def walk(instance: dg.DagsterInstance, *assets: str) -> tuple[Records, list[Clai
 
 
 def promote(store: ObjectStore, generation: int, model: ArtifactRef) -> None:
-    champion = Champion(
-        env=ENV, hparam="h", member_seed=0, policy=artifact(store).to_json(), data_version=model.data_version,
-        verdict={}, promoted_at=PROMOTED_AT.isoformat(), actor="a", reason="r", generation=generation,
+    version = ModelVersion(
+        hparam="h", member_seed=0, policy=artifact(store).to_json(), data_version=model.data_version,
+        weights_sha256="a" * 64,
     )  # fmt: skip
-    ChampionHistory(store, ENV).append(champion, expected_generation=generation - 1)
+    transition = entry(env=ENV, model=version, at=PROMOTED_AT.isoformat())
+    ChampionHistory(store, ENV).append(transition, expected_generation=generation - 1)
 
 
 def test_every_event_needs_its_artifact_and_the_newest_of_a_partition_stands(instance, store):

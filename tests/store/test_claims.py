@@ -6,8 +6,10 @@ from rl_assets.store.alpha_ledger import AlphaLedger
 from rl_assets.store.artifacts import ArtifactRef, write_artifact
 from rl_assets.store.checkpoints import TrainingCheckpoints
 from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims, checkpoint_flaws, ledger_flaws
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.transitions import ModelVersion
+from tests.store.model_entries import entry
 from tests.store.test_checkpoints import make_checkpoint
 
 ENV = "CartPole-v1"
@@ -18,15 +20,18 @@ def store(tmp_path: Path) -> ObjectStore:
     return ObjectStore(tmp_path / "store")
 
 
-def promote(store: ObjectStore, generation: int, env: str = ENV) -> tuple[ArtifactRef, ArtifactRef]:
+def promote(
+    store: ObjectStore, generation: int, env: str = ENV, action: str = "promote"
+) -> tuple[ArtifactRef, ArtifactRef]:
     """Add a champion; returns its policy and its promoted model."""
     policy = write_artifact(store, kind="policy", files={}, facts={"n": generation}, owners=frozenset({"c-00000000aa"}))
     model = write_artifact(store, kind="model", files={}, facts={"n": generation}, owners=frozenset({"c-00000000aa"}))
-    champion = Champion(
-        env=env, hparam="h", member_seed=0, policy=policy.to_json(), data_version=model.data_version,
-        verdict={"id": "v"}, promoted_at="2026-01-02T03:04:05+00:00", actor="a", reason="r", generation=generation,
-    )  # fmt: skip
-    ChampionHistory(store, env).append(champion, expected_generation=generation - 1)
+    version = ModelVersion(
+        hparam="h", member_seed=0, policy=policy.to_json(), data_version=model.data_version, weights_sha256="a" * 64
+    )
+    transition = entry(env=env, action=action, model=version)
+    expected = ChampionHistory(store, env).reign()
+    ChampionHistory(store, env).append(transition, expected_generation=expected)
     return policy, model
 
 
@@ -61,6 +66,15 @@ def test_each_reign_needs_its_policy_and_its_model_and_the_last_one_stands(store
     assert found[old[1].manifest.path].holder.remedy == ""
 
 
+def test_a_staged_version_stands_and_attempts_need_nothing(store: ObjectStore):
+    promoted, staged = promote(store, 1), promote(store, 2, action="stage")
+    ChampionHistory(store, ENV).note(entry("c", outcome="lost"))
+    found = claims(store)
+    assert set(found) == {ref.manifest.path for ref in (*promoted, *staged)}
+    assert all(claim.holder.is_current for claim in found.values())
+    assert found[staged[1].manifest.path].holder.name == f"model of '{ENV}' staged in entry 2"
+
+
 def test_a_lost_model_is_told_with_the_entry_that_names_it(store: ObjectStore):
     _, model = promote(store, 1)
     (store.root / model.manifest.path).unlink()
@@ -86,9 +100,9 @@ def test_damaged_and_missing_entries_are_told_apart_and_the_others_still_claim(s
 def test_a_history_that_cannot_be_read_leaves_the_others_alone(store: ObjectStore, monkeypatch: pytest.MonkeyPatch):
     promote(store, 1)
     promote(store, 1, env="Pong-v5")
-    entry = store.root / "champions" / ENV / "000001.json"
-    entry.unlink()
-    entry.mkdir()
+    path = store.root / "champions" / ENV / "000001.json"
+    path.unlink()
+    path.mkdir()
     (finding,) = findings(store)
     assert (finding.kind, finding.path) == ("unreadable", f"champions/{ENV}")
     assert "a folder stands where a file is needed" in finding.what

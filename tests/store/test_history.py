@@ -1,39 +1,21 @@
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rl_assets.config.canonical import canonical_json
 from rl_assets.errors import CorruptObject, InvalidPartitionKey, PromotionConflict, StoreUnavailable
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from tests.store.model_entries import POLICY, entry
 
-POLICY = {"namespace": "c-00000000aa", "sha256": "a" * 64, "size_bytes": 10}
 CHAMPION = """
 from rl_assets.errors import PromotionConflict
-from rl_assets.store.history import Champion, ChampionHistory
+from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
-def champion(env, generation, actor):
-    return Champion(
-        env=env, hparam="ppo-lr=0.001-0123456789", member_seed=0, generation=generation, actor=actor, reason="gate",
-        policy={"namespace": "public", "sha256": "a" * 64, "size_bytes": 1}, data_version="b" * 64,
-        verdict={"verdict": "pass"}, promoted_at="2026-01-02T03:04:05+00:00",
-    )
+from tests.store.model_entries import entry
 """
-
-
-def champion(generation: int, *, hparam: str = "ppo-lr=0.001-0123456789", env: str = "CartPole-v1") -> Champion:
-    return Champion(
-        env=env,
-        hparam=hparam,
-        member_seed=3,
-        policy=POLICY,
-        data_version="b" * 64,
-        verdict={"verdict": "pass", "numbers": {"mean": 499.5}},
-        promoted_at="2026-01-02T03:04:05+00:00",
-        actor="sensor",
-        reason="the floor of 475 is reached",
-        generation=generation,
-    )
 
 
 @pytest.fixture
@@ -48,42 +30,109 @@ def history(store: ObjectStore) -> ChampionHistory:
 
 def test_an_environment_starts_without_a_champion_and_asking_creates_nothing(store, history):
     assert history.current() is None
-    assert history.entries() == ()
+    assert history.transitions() == ()
+    assert history.reign() == 0
     assert not store.root.exists()
 
 
-def test_entries_are_kept_in_order_and_the_last_one_reigns(store, history):
-    first = history.append(champion(1), expected_generation=0)
-    second = history.append(champion(2, hparam="ppo-lr=0.003-0123456789"), expected_generation=1)
-    assert history.entries() == (first, second)
-    assert ChampionHistory(store, "CartPole-v1").current() == second
+def test_entries_are_kept_in_order_and_the_last_promotion_reigns(store, history):
+    assert history.append(entry("a"), expected_generation=0) == 1
+    assert history.append(entry("b", "stage"), expected_generation=1) == 2
+    assert history.append(entry("c"), expected_generation=1) == 3
+    assert history.transitions() == (entry("a"), entry("b", "stage"), entry("c"))
+    current = ChampionHistory(store, "CartPole-v1").current()
+    assert (current.data_version, current.generation, current.transition) == ("c" * 64, 2, 3)
+    assert history.reign() == 2
     names = [path.name for path in (store.root / "champions" / "CartPole-v1").glob("*.json")]
-    assert sorted(names) == ["000001.json", "000002.json"]
+    assert sorted(names) == ["000001.json", "000002.json", "000003.json"]
 
 
 def test_environments_do_not_share_a_history(store, history):
-    history.append(champion(1), expected_generation=0)
+    history.append(entry(), expected_generation=0)
     assert ChampionHistory(store, "Pong-v5").current() is None
 
 
 @pytest.mark.parametrize("expected", [0, 1, 3])
-def test_a_decision_against_another_champion_is_refused_and_the_champion_stays(history, expected: int):
-    history.append(champion(1), expected_generation=0)
-    reigning = history.append(champion(2), expected_generation=1)
+@pytest.mark.parametrize("action", ["stage", "promote", "roll_back"])
+def test_a_decision_against_another_champion_is_refused_and_both_attempts_are_kept(history, expected: int, action: str):
+    history.append(entry("a"), expected_generation=0)
+    history.append(entry("b"), expected_generation=1)
     with pytest.raises(
-        PromotionConflict, match=f"decided against generation {expected}, but the current one is 2: evaluate against"
-    ):
-        history.append(champion(expected + 1, hparam="late-0123456789"), expected_generation=expected)
-    assert history.current() == reigning
+        PromotionConflict, match=f"decided against generation {expected}, but the current one is 2: .*evaluate against"
+    ) as conflict:
+        history.append(entry("c", action), expected_generation=expected)
+    assert history.current().data_version == "b" * 64
+    assert history.transitions()[2:] == (entry("c", action, outcome="lost", note=str(conflict.value)),)
 
 
 def test_losing_between_the_look_and_the_write_is_a_conflict_too(history, monkeypatch: pytest.MonkeyPatch):
-    winner = history.append(champion(1), expected_generation=0)
-    with monkeypatch.context() as patch:
-        patch.setattr(ChampionHistory, "current", lambda self: None)
-        with pytest.raises(PromotionConflict, match="the current one is 1 or later"):
-            history.append(champion(1, hparam="late-0123456789"), expected_generation=0)
-    assert history.entries() == (winner,)
+    look = ChampionHistory.transitions
+    looks = []
+
+    def look_and_be_overtaken(self):
+        seen = look(self)
+        if not looks:
+            looks.append(seen)
+            history.append(entry("a"), expected_generation=0)
+        return seen
+
+    monkeypatch.setattr(ChampionHistory, "transitions", look_and_be_overtaken)
+    with pytest.raises(PromotionConflict, match="the current one is 1"):
+        history.append(entry("b"), expected_generation=0)
+    assert [(kept.model.data_version[0], kept.outcome) for kept in history.transitions()] == [
+        ("a", "done"),
+        ("b", "lost"),
+    ]
+
+
+def test_a_note_or_a_staging_that_comes_between_costs_nobody_a_promotion(history, monkeypatch: pytest.MonkeyPatch):
+    look = ChampionHistory.transitions
+    looks = []
+
+    def look_and_be_overtaken(self):
+        seen = look(self)
+        if not looks:
+            looks.append(seen)
+            history.note(entry("a", outcome="refused"))
+        return seen
+
+    monkeypatch.setattr(ChampionHistory, "transitions", look_and_be_overtaken)
+    assert history.append(entry("b"), expected_generation=0) == 2
+    assert history.current().transition == 2
+
+
+def test_what_was_done_is_not_noted_and_what_was_not_is_not_appended(history):
+    with pytest.raises(ValueError, match="what was done is not noted"):
+        history.note(entry())
+    with pytest.raises(ValueError, match="its outcome is 'lost'"):
+        history.append(entry(outcome="lost"), expected_generation=0)
+    assert history.transitions() == ()
+
+
+def test_weights_that_were_rolled_back_are_recognised(history):
+    for generation, kept in enumerate([entry("a"), entry("b"), entry("a", "roll_back", reason="b crashes")]):
+        history.append(kept, expected_generation=generation)
+    assert history.was_rolled_back("b" * 64).reason == "b crashes"
+    assert history.was_rolled_back("a" * 64) is None
+    assert history.was_rolled_back("") is None
+
+
+def test_a_history_from_before_there_were_stages_is_read_and_added_to(store, history):
+    reign = {
+        "env": "CartPole-v1", "hparam": "h", "member_seed": 3, "policy": POLICY, "data_version": "b" * 64,
+        "verdict": {"id": "v"}, "promoted_at": "2026-01-02T03:04:05+00:00", "actor": "sensor", "reason": "r",
+        "generation": 1,
+    }  # fmt: skip
+    path = store.root / history.path(1)
+    path.parent.mkdir(parents=True)
+    checksum = hashlib.sha256(canonical_json(reign)).hexdigest()
+    path.write_bytes(canonical_json({"entry": reign, "sha256": checksum}))
+    current = history.current()
+    assert (current.generation, current.hparam, current.actor, current.weights_sha256) == (1, "h", "sensor", "")
+    assert history.append(entry("c"), expected_generation=1) == 2
+    path.write_bytes(canonical_json({"entry": reign | {"reason": "another"}, "sha256": checksum}))
+    with pytest.raises(CorruptObject, match="is damaged"):
+        history.current()
 
 
 def test_of_two_processes_that_promote_at_once_exactly_one_wins(store, start_child):
@@ -98,7 +147,7 @@ for number in range(int(sys.argv[3])):
     sys.stdin.readline()
     env = f"Env-v{number}"
     try:
-        ChampionHistory(store, env).append(champion(env, 1, sys.argv[2]), expected_generation=0)
+        ChampionHistory(store, env).append(entry(env=env, actor=sys.argv[2]), expected_generation=0)
         print("won", flush=True)
     except PromotionConflict:
         print("lost", flush=True)
@@ -113,28 +162,29 @@ for number in range(int(sys.argv[3])):
             child.stdin.flush()
         said = [child.stdout.readline().strip() for child in children]
         assert sorted(said) == ["lost", "won"]
-        (entry,) = ChampionHistory(store, f"Env-v{number}").entries()
-        assert entry.actor == ("left", "right")[said.index("won")]
+        winner, loser = ChampionHistory(store, f"Env-v{number}").transitions()
+        assert (winner.actor, winner.outcome) == (("left", "right")[said.index("won")], "done")
+        assert (loser.actor, loser.outcome) == (("left", "right")[said.index("lost")], "lost")
 
 
 def test_a_promotion_killed_in_the_middle_promotes_nothing_and_can_be_repeated(store, history, start_held_child):
     script = CHAMPION + (
         "import sys; store = ObjectStore(sys.argv[1]);"
-        "ChampionHistory(store, 'CartPole-v1').append(champion('CartPole-v1', 1, 'killed'), expected_generation=0)"
+        "ChampionHistory(store, 'CartPole-v1').append(entry(actor='killed'), expected_generation=0)"
     )
     child = start_held_child(script, store.root)
     child.kill()
     child.wait()
     assert history.current() is None
-    history.append(champion(1), expected_generation=0)
-    assert history.entries() == (champion(1),)
+    history.append(entry(), expected_generation=0)
+    assert history.transitions() == (entry(),)
     staging = store.root / "champions" / "CartPole-v1" / "incoming"
     assert [path.name for path in staging.iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("position", [1, 15, 60, 200, -20, -1])
 def test_a_flipped_byte_in_an_entry_is_found_and_blocks_promotion(store, history, position: int):
-    history.append(champion(1), expected_generation=0)
+    history.append(entry(), expected_generation=0)
     path = store.root / "champions" / "CartPole-v1" / "000001.json"
     data = bytearray(path.read_bytes())
     data[position] ^= 1
@@ -142,26 +192,26 @@ def test_a_flipped_byte_in_an_entry_is_found_and_blocks_promotion(store, history
     with pytest.raises(CorruptObject, match=r"000001\.json' is damaged.*restore the file from a backup"):
         history.current()
     with pytest.raises(CorruptObject):
-        history.append(champion(2), expected_generation=1)
+        history.append(entry("c"), expected_generation=1)
 
 
 def test_a_removed_entry_is_noticed(store, history):
     for generation in (1, 2, 3):
-        history.append(champion(generation), expected_generation=generation - 1)
+        history.append(entry(str(generation)), expected_generation=generation - 1)
     (store.root / "champions" / "CartPole-v1" / "000002.json").unlink()
-    with pytest.raises(CorruptObject, match=r"expected generations 1 to 2, got \[1, 3\]: restore the missing files"):
-        history.entries()
+    with pytest.raises(CorruptObject, match=r"expected entries 1 to 2, got \[1, 3\]: restore the missing files"):
+        history.transitions()
 
 
 def test_an_inspection_keeps_whole_entries_and_names_each_of_the_others(store, history):
-    assert history.inspect() == ((), {})
+    assert history.inspect() == ({}, {})
     for generation in (1, 2, 3, 4):
-        history.append(champion(generation), expected_generation=generation - 1)
-    assert [entry.generation for entry in history.inspect()[0]] == [1, 2, 3, 4]
+        history.append(entry(str(generation)), expected_generation=generation - 1)
+    assert history.inspect() == ({number: entry(str(number)) for number in (1, 2, 3, 4)}, {})
     (store.root / history.path(1)).write_bytes(b"{}")
     (store.root / history.path(3)).unlink()
     whole, flaws = history.inspect()
-    assert [entry.generation for entry in whole] == [2, 4]
+    assert whole == {number: entry(str(number)) for number in (2, 4)}
     assert list(flaws) == ["champions/CartPole-v1/000001.json", "champions/CartPole-v1/000003.json"]
     assert "is damaged" in str(flaws[history.path(1)])
     assert "champion entry 3 of 'CartPole-v1' is missing" in str(flaws[history.path(3)])
@@ -169,7 +219,7 @@ def test_an_inspection_keeps_whole_entries_and_names_each_of_the_others(store, h
 
 def test_an_entry_copied_from_another_environment_is_noticed(store, history):
     other = ChampionHistory(store, "Pong-v5")
-    other.append(champion(1, env="Pong-v5"), expected_generation=0)
+    other.append(entry(env="Pong-v5"), expected_generation=0)
     folder = store.root / "champions" / "CartPole-v1"
     folder.mkdir()
     (store.root / "champions" / "Pong-v5" / "000001.json").rename(folder / "000001.json")
@@ -183,36 +233,23 @@ def test_an_environment_key_that_is_no_folder_name_is_refused(store, key: str):
         ChampionHistory(store, key)
 
 
-def test_an_entry_for_another_place_is_refused(history):
-    with pytest.raises(ValueError, match="expected 'CartPole-v1', generation 1"):
-        history.append(champion(1, env="Pong-v5"), expected_generation=0)
-    with pytest.raises(ValueError, match="expected 'CartPole-v1', generation 1"):
-        history.append(champion(2), expected_generation=0)
+def test_an_entry_under_another_number_is_noticed(store, history):
+    history.append(entry(), expected_generation=0)
+    (store.root / history.path(1)).rename(store.root / history.path(2))
+    with pytest.raises(CorruptObject, match="checksum, environment or number does not match"):
+        history.current()
+
+
+def test_an_entry_for_another_environment_is_refused(history):
+    for enter in (lambda: history.append(entry(env="Pong-v5"), expected_generation=0),
+                  lambda: history.note(replace(entry(env="Pong-v5"), outcome="lost"))):  # fmt: skip
+        with pytest.raises(ValueError, match="transition of 'Pong-v5': expected one of 'CartPole-v1'"):
+            enter()
     assert history.current() is None
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"generation": 0}, "generation 0 is below 1"),
-        ({"promoted_at": "2026-01-02T03:04:05"}, "lacks a time zone"),
-        ({"promoted_at": "yesterday"}, "Invalid isoformat"),
-        ({"policy": {"sha256": "a" * 64}}, "object reference"),
-    ],
-)
-def test_a_champion_that_cannot_be_right_is_refused(change, words: str):
-    with pytest.raises(ValueError, match=words):
-        replace(champion(1), **change)
-
-
-def test_a_champion_survives_json_and_unknown_fields_are_refused():
-    assert Champion.from_json(champion(1).to_json()) == champion(1)
-    with pytest.raises(ValueError, match="champion entry: expected the fields"):
-        Champion.from_json(champion(1).to_json() | {"colour": "blue"})
 
 
 def test_an_unwritable_history_is_told_clearly(store, history):
     store.root.mkdir()
     (store.root / "champions").write_text("a file")
     with pytest.raises(StoreUnavailable, match=r"cannot read the champions of 'CartPole-v1'.*a file stands where"):
-        history.append(champion(1), expected_generation=0)
+        history.append(entry(), expected_generation=0)

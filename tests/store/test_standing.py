@@ -1,0 +1,68 @@
+"""Small histories, folded by hand."""
+
+from rl_assets.store.standing import Standing, fold
+from rl_assets.store.transitions import Transition
+from tests.store.model_entries import entry, version
+
+
+def after(*entries: Transition) -> Standing:
+    return fold(enumerate(entries, start=1))
+
+
+def test_nothing_stands_at_first():
+    standing = after()
+    assert (standing.production, standing.staging, standing.archived, standing.generation) == (None, None, (), 0)
+
+
+def test_a_promotion_archives_what_reigned_and_raises_the_generation():
+    standing = after(entry("a"), entry("b"))
+    assert standing.production is not None
+    assert standing.production.model == version("b")
+    assert (standing.production.generation, standing.production.transition) == (2, 2)
+    assert [reign.model for reign in standing.archived] == [version("a")]
+
+
+def test_staging_changes_no_production_and_ends_when_the_same_version_is_promoted():
+    staged = after(entry("a"), entry("b", "stage"))
+    assert staged.staging is not None
+    assert (staged.staging.model, staged.staging_number, staged.generation) == (version("b"), 2, 1)
+    other = after(entry("a"), entry("b", "stage"), entry("c"))
+    assert other.staging is not None, "another version's promotion leaves it where it is"
+    promoted = after(entry("a"), entry("b", "stage"), entry("b"))
+    assert (promoted.staging, promoted.staging_number, promoted.generation) == (None, 0, 2)
+    newer = after(entry("a", "stage"), entry("b", "stage"))
+    assert newer.staging is not None
+    assert newer.staging.model == version("b")
+
+
+def test_attempts_that_came_to_nothing_change_nothing():
+    refused = entry("c", outcome="refused", model=None)
+    assert after(entry("a"), entry("b", outcome="lost"), refused) == after(entry("a"))
+
+
+def test_a_rollback_is_a_reign_of_its_own_and_marks_the_weights_that_it_ended():
+    back = entry("a", "roll_back")
+    standing = after(entry("a"), entry("b"), back)
+    assert standing.production is not None
+    assert (standing.production.model, standing.generation) == (version("a"), 3)
+    assert [reign.generation for reign in standing.archived] == [2]
+    assert standing.rolled_back == {version("b").weights_sha256: back}
+
+
+def test_weights_that_are_promoted_again_on_purpose_are_no_longer_rolled_back():
+    standing = after(entry("a"), entry("b"), entry("a", "roll_back"), entry("b"))
+    assert standing.rolled_back == {}
+    assert [reign.generation for reign in standing.archived] == [3], "each version once, by its newest reign"
+
+
+def test_the_same_weights_under_another_verdict_are_the_same_version():
+    again = entry("a", model=version("a", data_version="f" * 64))
+    standing = after(entry("a"), entry("b"), again)
+    assert [reign.model for reign in standing.archived] == [version("b")]
+
+
+def test_weights_that_were_not_noted_are_never_taken_for_others():
+    first, second = (entry(name, model=version(name, weights_sha256="")) for name in "ab")
+    standing = after(first, second, entry("a", "roll_back"))
+    assert standing.rolled_back == {}
+    assert [reign.data_version for reign in standing.archived] == ["b" * 64]
