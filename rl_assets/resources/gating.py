@@ -105,6 +105,12 @@ class GateQuestion:
         """Why no episodes are worth playing, or None."""
         if self._weights == self._champion_weights:
             return "the candidate is the reigning champion, byte for byte"
+        rollback = self._inputs.champions(self._env_key).was_rolled_back(self._weights or "")
+        if rollback is not None:
+            return (
+                f"{rollback.actor} rolled these very weights back on {rollback.at[:10]} ({rollback.reason}): only a "
+                f"person may promote them again, with `rlctl promote {self._env_key}`"
+            )
         return None
 
     def _earlier_answer(self) -> Artifact | None:
@@ -116,8 +122,7 @@ class GateQuestion:
     def _judge(self, asked_at: datetime) -> tuple[Facts, list[EpisodeRecords]]:
         """Claim a test of this reign, then look at fresh episodes until the gates can tell."""
         assert self._policy is not None, "a flawed candidate is never judged"
-        champion = self._inputs.champions(self._env_key).current()
-        ledger = self._inputs.alpha_ledger(self._env_key, reign=0 if champion is None else champion.generation)
+        ledger = self._inputs.alpha_ledger(self._env_key, reign=self._inputs.champions(self._env_key).reign())
         test = ledger.claim(self.key, claimed_at=asked_at.isoformat(timespec="seconds"))
         alpha = alpha_of_test(test.number, confidence=self._gates.confidence)
         rules = self._rules()

@@ -1,21 +1,13 @@
 """What became of an environment's models, when and by whom: numbered entries that are only ever added."""
 
-import hashlib
-import json
-import os
-import re
 from dataclasses import replace
-from typing import Any
 
-from rl_assets.config.canonical import canonical_json
 from rl_assets.config.keys import check_key
 from rl_assets.errors import CorruptObject, InvalidPartitionKey, PromotionConflict
-from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers, sync_folder
+from rl_assets.store.numbered import NumberedEntries
 from rl_assets.store.objects import ObjectStore
 from rl_assets.store.standing import Champion, Standing, fold
 from rl_assets.store.transitions import Transition
-
-_ENTRY_NAME = re.compile(r"(\d{6,})\.json")
 
 
 class ChampionHistory:
@@ -30,7 +22,7 @@ class ChampionHistory:
         if not env_key.strip("."):
             raise InvalidPartitionKey(f"env key '{env_key}' is all dots: expected a name such as 'CartPole-v1'")
         self.env_key = env_key
-        self._folder = store.root / "champions" / env_key
+        self._entries = NumberedEntries(store.root / "champions" / env_key, what=f"champions of '{env_key}'")
 
     def append(self, transition: Transition, *, expected_generation: int) -> int:
         """Carry out a transition if production is still as it was when that was decided; else note that it was lost.
@@ -62,7 +54,7 @@ class ChampionHistory:
                 )
                 self.note(replace(transition, outcome="lost", note=str(error)))
                 raise error
-            if self._link(transition, len(standing) + 1):
+            if self._entries.append(len(standing) + 1, transition.to_json()):
                 return len(standing) + 1
 
     def note(self, attempt: Transition) -> int:
@@ -84,7 +76,7 @@ class ChampionHistory:
         self._refuse_other_env(attempt)
         while True:
             number = len(self.transitions()) + 1
-            if self._link(attempt, number):
+            if self._entries.append(number, attempt.to_json()):
                 return number
 
     def transitions(self) -> tuple[Transition, ...]:
@@ -94,13 +86,10 @@ class ChampionHistory:
             CorruptObject: an entry is damaged or missing.
             StoreUnavailable: the disk refused.
         """
-        entries = dict(self._decode(name, data) for name, data in self._read().items())
-        if sorted(entries) != list(range(1, len(entries) + 1)):
-            raise CorruptObject(
-                f"history of '{self.env_key}' in '{self._folder}': expected entries 1 to {len(entries)}, "
-                f"got {sorted(entries)}: restore the missing files from a backup"
-            )
-        return tuple(entries[number] for number in sorted(entries))
+        whole, flaws = self.inspect()
+        for flaw in flaws.values():
+            raise flaw
+        return tuple(whole.values())
 
     def standing(self) -> Standing:
         """Which version is in production, which is staged and which are archived.
@@ -148,76 +137,25 @@ class ChampionHistory:
         Raises:
             StoreUnavailable: the disk refused.
         """
+        bodies, damaged = self._entries.inspect()
+        flaws = {self.path(number): error for number, error in damaged.items()}
         whole: dict[int, Transition] = {}
-        flaws: dict[str, CorruptObject] = {}
-        contents = self._read()
-        for name, data in contents.items():
+        for number, body in bodies.items():
             try:
-                number, transition = self._decode(name, data)
-                whole[number] = transition
-            except CorruptObject as error:
-                flaws[self.path(_number_of(name))] = error
-        numbers = {_number_of(name) for name in contents}
-        for number in sorted(set(range(1, max(numbers, default=0) + 1)) - numbers):
-            flaws[self.path(number)] = CorruptObject(
-                f"champion entry {number} of '{self.env_key}' is missing in '{self._folder}' while later ones are "
-                "there: restore the file from a backup"
-            )
-        return {number: whole[number] for number in sorted(whole)}, flaws
+                whole[number] = Transition.from_json(body)
+                self._refuse_other_env(whole[number])
+            except (ValueError, TypeError, KeyError) as error:
+                whole.pop(number, None)
+                flaws[self.path(number)] = CorruptObject(
+                    f"{self._entries.what}: entry {number} is none of this environment ({error}): restore the file "
+                    "from a backup"
+                )
+        return whole, flaws
 
     def path(self, number: int) -> str:
         """Where an entry stands below the store's root."""
-        return f"champions/{self.env_key}/{number:06d}.json"
-
-    def _link(self, transition: Transition, number: int) -> bool:
-        """Write an entry under its number; False where somebody else took the number."""
-        body = {"entry": transition.to_json(), "number": number}
-        data = canonical_json(body | {"sha256": _checksum(body)})
-        with refusals_explained(f"write champion entry {number} of '{self.env_key}' in '{self._folder}'"):
-            sweep_leftovers(self._folder)
-            with staged_file(self._folder, data) as temporary:
-                try:
-                    os.link(temporary, self._folder / f"{number:06d}.json")
-                except FileExistsError:
-                    return False
-            sync_folder(self._folder)
-        return True
-
-    def _read(self) -> dict[str, bytes]:
-        """File name -> bytes of all entries, in alphabetical order."""
-        with refusals_explained(f"read the champions of '{self.env_key}' in '{self._folder}'"):
-            try:
-                names = sorted(path.name for path in self._folder.iterdir() if _ENTRY_NAME.fullmatch(path.name))
-            except FileNotFoundError:
-                return {}
-            return {name: (self._folder / name).read_bytes() for name in names}
-
-    def _decode(self, name: str, data: bytes) -> tuple[int, Transition]:
-        try:
-            record = json.loads(data)
-            if set(record) == {"entry", "sha256"}:  # written before there were stages
-                number, signed = record["entry"]["generation"], record["entry"]
-                transition = Transition.from_reign(record["entry"])
-            else:
-                number, signed = record["number"], {"entry": record["entry"], "number": record["number"]}
-                transition = Transition.from_json(record["entry"])
-            is_whole = record["sha256"] == _checksum(signed)
-            if not is_whole or transition.env != self.env_key or name != f"{number:06d}.json":
-                raise ValueError("its checksum, environment or number does not match")
-        except (ValueError, TypeError, KeyError) as error:
-            raise CorruptObject(
-                f"champion entry '{self._folder / name}' is damaged ({error}): restore the file from a backup"
-            ) from error
-        return number, transition
+        return f"champions/{self.env_key}/{NumberedEntries.file_name(number)}"
 
     def _refuse_other_env(self, transition: Transition) -> None:
         if transition.env != self.env_key:
             raise ValueError(f"transition of '{transition.env}': expected one of '{self.env_key}'")
-
-
-def _checksum(value: Any) -> str:
-    return hashlib.sha256(canonical_json(value)).hexdigest()
-
-
-def _number_of(name: str) -> int:
-    return int(name.removesuffix(".json"))

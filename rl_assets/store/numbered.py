@@ -36,7 +36,8 @@ class NumberedEntries:
         Raises:
             StoreUnavailable: the disk refused.
         """
-        data = canonical_json({"entry": dict(body), "sha256": _checksum(body)})
+        signed = {"entry": dict(body), "number": number}
+        data = canonical_json(signed | {"sha256": _checksum(signed)})
         with refusals_explained(f"write entry {number} of the {self.what} in '{self.folder}'"):
             sweep_leftovers(self.folder)
             with staged_file(self.folder, data) as temporary:
@@ -78,7 +79,7 @@ class NumberedEntries:
                 )
                 continue
             try:
-                whole[number] = _decode(contents[number])
+                whole[number] = _decode(contents[number], number)
             except (ValueError, TypeError, KeyError) as error:
                 flaws[number] = CorruptObject(
                     f"{self.what}: '{self.folder / self.file_name(number)}' is damaged ({error}): restore the file "
@@ -100,10 +101,11 @@ class NumberedEntries:
             return {int(name.removesuffix(".json")): (self.folder / name).read_bytes() for name in sorted(names)}
 
 
-def _decode(data: bytes) -> dict[str, Any]:
+def _decode(data: bytes, number: int) -> dict[str, Any]:
     record = json.loads(data)
-    if record["sha256"] != _checksum(record["entry"]):
-        raise ValueError("its checksum does not match")
+    signed = {"entry": record["entry"], "number": record["number"]}
+    if record["sha256"] != _checksum(signed) or record["number"] != number:
+        raise ValueError("its checksum or number does not match")
     return record["entry"]
 
 

@@ -59,8 +59,7 @@ class Champion:
 
     def is_same(self, other: "Champion") -> bool:
         """Whether another reign served the same weights."""
-        noted = bool(self.weights_sha256) and self.weights_sha256 == other.weights_sha256
-        return noted or self.data_version == other.data_version
+        return self.weights_sha256 == other.weights_sha256
 
     @property
     def model(self) -> ModelVersion:
@@ -127,7 +126,7 @@ def fold(transitions: Iterable[tuple[int, Transition]]) -> Standing:
         if transition.action == "stage":
             staging = (number, transition)
             continue
-        if transition.action == "roll_back" and reigns and reigns[-1].weights_sha256:
+        if transition.action == "roll_back" and reigns:
             rolled_back[reigns[-1].weights_sha256] = transition
         rolled_back.pop(transition.model.weights_sha256, None)
         if staging is not None and staging[1].model == transition.model:

@@ -104,34 +104,6 @@ class Transition:
             _refuse_other_fields(ModelVersion, model)
         return cls(**{**data, "model": None if model is None else ModelVersion(**model)})
 
-    @classmethod
-    def from_reign(cls, data: Mapping[str, Any]) -> Self:
-        """Read an entry from before there were stages: it tells a promotion, and nothing of the weights' checksum.
-
-        Raises:
-            ValueError: a field is missing, unknown or malformed.
-        """
-        known = {"env", "hparam", "member_seed", "policy", "data_version", "verdict", "promoted_at", "actor", "reason",
-                 "generation"}  # fmt: skip
-        if set(data) != known:
-            raise ValueError(f"champion entry: expected the fields {sorted(known)}, got {sorted(data)}")
-        model = ModelVersion(
-            hparam=data["hparam"],
-            member_seed=data["member_seed"],
-            policy=data["policy"],
-            data_version=data["data_version"],
-            weights_sha256="",
-        )
-        return cls(
-            env=data["env"],
-            action="promote",
-            model=model,
-            actor=data["actor"],
-            at=data["promoted_at"],
-            reason=data["reason"],
-            evidence=data["verdict"],
-        )
-
 
 def _refuse_other_fields(kind: type, data: Mapping[str, Any]) -> None:
     expected = {item.name for item in fields(kind)}

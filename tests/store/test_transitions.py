@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from rl_assets.store.transitions import ModelVersion, Transition
-from tests.store.model_entries import AT, POLICY, entry, version
+from rl_assets.store.transitions import Transition
+from tests.store.model_entries import entry, version
 
 
 @pytest.mark.parametrize("kept", [entry(), entry(model=None, outcome="refused", note="no role")])
@@ -51,19 +51,3 @@ def test_a_version_without_a_policy_is_refused():
 def test_an_entry_says_what_it_is_and_whether_other_weights_serve_since(action, outcome, title, changes):
     kept = entry(action=action, outcome=outcome)
     assert (kept.title, kept.changes_production) == (title, changes)
-
-
-def test_an_entry_from_before_there_were_stages_is_a_promotion_whose_weights_are_not_noted():
-    reign = {
-        "env": "CartPole-v1", "hparam": "h", "member_seed": 3, "policy": POLICY, "data_version": "b" * 64,
-        "verdict": {"id": "v"}, "promoted_at": AT, "actor": "sensor", "reason": "r", "generation": 1,
-    }  # fmt: skip
-    read = Transition.from_reign(reign)
-    assert (read.action, read.outcome, read.actor, read.at, read.evidence) == (
-        "promote", "done", "sensor", AT, {"id": "v"}
-    )  # fmt: skip
-    assert read.model == ModelVersion(
-        hparam="h", member_seed=3, policy=POLICY, data_version="b" * 64, weights_sha256=""
-    )
-    with pytest.raises(ValueError, match="champion entry: expected the fields"):
-        Transition.from_reign(reign | {"colour": "blue"})
