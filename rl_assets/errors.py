@@ -46,9 +46,9 @@ RlAssetsError
     ├── GateFault               an installed gate or metric misbehaved, so that nothing was decided
     ├── PromotionConflict       somebody else promoted first
     └── PromotionRefused        a rule forbids it; commands exit with 2
-        ├── NothingToPromote    there is no version to act on
-        ├── NothingToRollBackTo there is no earlier version that could serve
-        └── RoleMissing         the actor does not hold the role
+        ├── NothingToPromote     there is no version to act on
+        ├── NothingToRollBackTo  there is no earlier version that could serve
+        └── RoleMissing          the actor does not hold the role
 
 A message names the thing, what was expected, what came, and what to do.
 """

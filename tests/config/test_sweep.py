@@ -61,7 +61,7 @@ UNKNOWN_FIELDS = {
     "gates": (
         {"gates": {"min_reward": 1}},
         "unknown field 'gates.min_reward': expected one of beats_champion, confidence, floor, "
-        "metrics, non_inferiority, num_episodes, plugins, stability",
+        "metrics, non_inferiority, num_episodes, plugins, promote_to, stability",
     ),
     "fixed": (
         {"fixed": {"learning-rate": 1e-3}},

@@ -12,7 +12,7 @@ from rl_assets.config.sweep import SweepConfig, SweepPlan, plan_sweep
 from rl_assets.reports.leaderboard_page import leaderboard_page
 from rl_assets.reports.summary_cards import GateMeans
 from rl_assets.reports.sweep_report import SweepReport, sweep_report
-from rl_assets.statistics.gates import GateDecision, beats_champion, floor_gate, hold
+from rl_assets.statistics.gates import GateDecision, beats_champion, hold, limit_gate
 from rl_assets.statistics.ranking import CellEpisodes, rank_policies
 from tests.reports.browser import WIDTHS, Visit, needs_browser, open_browser, visit
 
@@ -63,7 +63,7 @@ def report_of(plan: SweepPlan, *, has_history: bool = True) -> SweepReport:
         speeds[env] = dict.fromkeys(plan.recipes, 31_234.5)
     candidate, champion = generator.normal(480, 20, 100), generator.normal(450, 20, 100)
     outcomes = [
-        [floor_gate(candidate, 400.0), beats_champion(candidate, champion)],
+        [limit_gate(candidate, 400.0), beats_champion(candidate, champion)],
         [hold("stability_over_seeds", "the seeds differ by more than the limit " * 3)],
         [
             GateDecision(

@@ -59,10 +59,3 @@ def test_the_same_weights_under_another_verdict_are_the_same_version():
     again = entry("a", model=version("a", data_version="f" * 64))
     standing = after(entry("a"), entry("b"), again)
     assert [reign.model for reign in standing.archived] == [version("b")]
-
-
-def test_weights_that_were_not_noted_are_never_taken_for_others():
-    first, second = (entry(name, model=version(name, weights_sha256="")) for name in "ab")
-    standing = after(first, second, entry("a", "roll_back"))
-    assert standing.rolled_back == {}
-    assert [reign.data_version for reign in standing.archived] == ["b" * 64]
