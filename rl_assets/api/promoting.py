@@ -1,6 +1,7 @@
 """Changing production by hand, each time with a reason, and the history of that and of what sensors did."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -112,23 +113,26 @@ def rollback(
 
 
 def history(installation: Installation, env: str) -> dict[str, Any]:
-    """Every change of an environment's models and every attempt at one, oldest first, and what stands now.
+    """Every change of an environment's models, every attempt at one and every verdict, and what stands now.
 
     Returns:
-        `{"env", "generation", "production", "staging", "archived", "transitions"}`; production and archived versions
-        are as `champion` gives them, a transition has its `number`, its `title` and the fields of `Transition`.
+        `{"env", "generation", "production", "staging", "archived", "transitions", "verdicts"}`; production and archived
+        versions are as `champion` gives them, a transition has its `number`, its `title` and the fields of
+        `Transition`. Verdicts have `at`, `id`, `verdict`, `hparam`, `member_seed` and `decisions`; one that was given
+        again stands once. Both lists are oldest first.
 
     Raises:
-        UnknownPartition: nothing was ever promoted, staged or tried there.
+        UnknownPartition: nothing was ever judged, promoted, staged or tried there.
         CorruptObject: the history is damaged.
     """
     kept = _history(installation, env)
     transitions, standing = kept.transitions(), kept.standing()
-    if not transitions:
-        known = sorted(ObjectStore(installation.home.store_url).folders("champions"))
+    verdicts = _verdicts(installation, env)
+    if not transitions and not verdicts:
+        known = sorted(installation.log.latest_ids("gate_evaluations"))
         raise UnknownPartition(
             f"no history for env '{env}': expected one of {', '.join(known) or '(none yet)'}; it begins with the first "
-            "promotion"
+            "verdict"
         )
     return {
         "env": env,
@@ -140,7 +144,26 @@ def history(installation: Installation, env: str) -> dict[str, Any]:
             {"number": number, "title": entry.title} | entry.to_json()
             for number, entry in enumerate(transitions, start=1)
         ],
+        "verdicts": verdicts,
     }
+
+
+def _verdicts(installation: Installation, env: str) -> list[dict[str, Any]]:
+    """What the gates of an environment said, oldest first."""
+    found: dict[str, dict[str, Any]] = {}
+    with _inputs(installation).for_output("query", env) as scope:
+        for event in installation.log.history("gate_evaluations", env):
+            if event.data_version not in found:
+                facts = scope.open(event).artifact.facts
+                found[event.data_version] = {
+                    "at": datetime.fromtimestamp(event.timestamp, UTC).isoformat(timespec="seconds"),
+                    "id": event.data_version,
+                    "verdict": facts["verdict"],
+                    "hparam": facts["candidate"]["hparam"],
+                    "member_seed": facts["candidate"]["member_seed"],
+                    "decisions": facts["decisions"],
+                }
+    return list(found.values())
 
 
 def _check(installation: Installation, decision: Decision, history: ChampionHistory) -> int:

@@ -27,10 +27,14 @@ def roll_back(env: str, *, to: int | None, reason: str, as_json: bool) -> None:
 
 
 def print_history(answer: Mapping[str, Any]) -> None:
-    """Each transition and attempt with who, when and why, oldest first, and what stands now."""
+    """Each transition, attempt and verdict with who, when and why, oldest first, and what stands now."""
     generation = 0
     print_lines(f"{answer['env']}: what became of its models")
-    for entry in answer["transitions"]:
+    declined = [verdict for verdict in answer["verdicts"] if verdict["verdict"] != "pass"]
+    for entry in sorted([*declined, *answer["transitions"]], key=lambda entry: entry["at"]):
+        if "decisions" in entry:
+            _print_verdict(entry)
+            continue
         is_change = entry["outcome"] == "done" and entry["action"] != "stage"
         generation += is_change
         model = entry["model"]
@@ -45,9 +49,7 @@ def print_history(answer: Mapping[str, Any]) -> None:
         if entry["evidence"].get("id"):
             print_lines(f"     verdict {entry['evidence']['id'][:12]}")
         if model:
-            print_lines(
-                f"     weights {model['weights_sha256'][:12] or 'not noted'}, model {model['data_version'][:12]}"
-            )
+            print_lines(f"     weights {model['weights_sha256'][:12]}, model {model['data_version'][:12]}")
     production, staging = answer["production"], answer["staging"]
     print_lines(
         "production: "
@@ -60,6 +62,16 @@ def print_history(answer: Mapping[str, Any]) -> None:
         print_lines(f"staging: {waiting}; `rlctl promote {answer['env']}` promotes it")
     if answer["archived"]:
         print_lines("archived: " + ", ".join(f"generation {item['generation']}" for item in answer["archived"]))
+
+
+def _print_verdict(verdict: Mapping[str, Any]) -> None:
+    """A verdict that changed nothing; one that passed stands beside the promotion that it led to."""
+    word = {"hold": "held", "fail": "failed"}[verdict["verdict"]]
+    print_lines(f"  -  {verdict['at']}  {word} {verdict['hparam']}, member of seed {verdict['member_seed']}")
+    for decision in verdict["decisions"]:
+        if decision["verdict"] != "pass":
+            print_lines(f"     {decision['name']} {decision['verdict']}: {decision['reason']}")
+    print_lines(f"     verdict {verdict['id'][:12]}")
 
 
 def _decide(decide: Callable[[Installation, Callable[[str], None]], dict[str, Any]], *, as_json: bool) -> None:

@@ -83,15 +83,37 @@ def test_receivers_are_tried_out_and_one_that_does_not_answer_is_exit_code_1(
 
 
 def test_a_staged_version_is_shown_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    model = {"hparam": "ppo-1", "member_seed": 3, "policy": {}, "data_version": "d" * 64, "weights_sha256": ""}
+    model = {"hparam": "ppo-1", "member_seed": 3, "policy": {}, "data_version": "d" * 64, "weights_sha256": "e" * 64}
     staged = {
         "number": 1, "title": "staged", "action": "stage", "outcome": "done", "model": model, "actor": "gate_passed",
         "is_verified": False, "role": "", "at": "2026-01-02T03:04:05+00:00", "reason": "", "evidence": {}, "note": "",
     }  # fmt: skip
     print_history(
-        {"env": ENV, "generation": 0, "production": None, "staging": staged, "archived": [], "transitions": [staged]}
+        {
+            "env": ENV,
+            "generation": 0,
+            "production": None,
+            "staging": staged,
+            "archived": [],
+            "transitions": [staged],
+            "verdicts": [],
+        }
     )
     shown = capsys.readouterr().out
     assert "staging: ppo-1, member of seed 3; `rlctl promote CartPole-v1` promotes it" in shown
     assert "production: nothing" in shown
-    assert "weights not noted, model dddddddddddd" in shown
+    assert "weights eeeeeeeeeeee, model dddddddddddd" in shown
+
+
+def test_what_the_gates_did_not_let_pass_is_in_the_history_with_its_reasons(rlctl: Any, tmp_path: Path) -> None:
+    file = tmp_path / "high.yaml"
+    sweep = tiny_sweep(seeds=1, gates={"floor": 1e6, "num_episodes": 4}).model_dump(mode="json", exclude_none=True)
+    file.write_text(json.dumps(sweep))
+    assert rlctl("sweep", "-f", file, "--json")[0] == 0
+    code, out, err = rlctl("history", ENV)
+    assert code == 0, err
+    assert "  failed ppo-" in out
+    assert "meets_floor fail: 4 episodes have a mean of " in out
+    assert "the floor of 1e+06 is missed" in out
+    (verdict,) = json.loads(rlctl("history", ENV, "--json")[1])["verdicts"]
+    assert verdict["verdict"] == "fail"
