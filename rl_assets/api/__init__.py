@@ -11,6 +11,7 @@ from rl_assets.api.alerts import try_receivers
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
+from rl_assets.api.judging import judge_again, verdict
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.api.promoting import history, promote, rollback
 from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
@@ -33,6 +34,7 @@ __all__ = [
     "examine",
     "gate_decisions",
     "history",
+    "judge_again",
     "leaderboard",
     "list_datasets",
     "load_champions",
@@ -46,4 +48,5 @@ __all__ = [
     "sweep",
     "trace_champion",
     "try_receivers",
+    "verdict",
 ]

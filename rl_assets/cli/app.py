@@ -149,6 +149,24 @@ def rollback(
 
 
 @app.command()
+def gates(
+    env: EnvArgument,
+    again: Annotated[
+        str | None,
+        typer.Option(help="Ask again with fresh episodes, for this reason; a further test of the champion's reign."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the gates said of the newest candidate, with reasons and numbers; exit code 0 whatever it is."""
+    from rl_assets import api
+    from rl_assets.cli.judging import print_verdict
+
+    with api.open_installation() as installation:
+        answer = api.verdict(installation, env) if again is None else api.judge_again(installation, env, reason=again)
+        _show(answer, print_verdict, as_json=as_json)
+
+
+@app.command()
 def history(env: EnvArgument, as_json: JsonOption = False) -> None:
     """Show every change of an environment's models and every attempt at one: who, when, why and which weights."""
     from rl_assets import api
