@@ -101,7 +101,7 @@ class GateRules:
     """Name -> installed gate and its settings."""
 
     def decide(self, candidate: Episodes, champion: Episodes | None, *, confidence: float) -> tuple[GateDecision, ...]:
-        """Let every gate judge the episodes.
+        """Let every gate that is asked for judge the episodes.
 
         Args:
             candidate: its fresh episodes.
@@ -111,21 +111,22 @@ class GateRules:
         Raises:
             GateFault: a metric is missing, or an installed gate raised or answered with something else.
         """
-        return (
-            self._decide_floor(candidate.returns, confidence),
-            self._decide_metrics(candidate, confidence),
-            self._decide_stability(candidate.returns, confidence),
-            self._decide_champion(candidate.returns, None if champion is None else champion.returns, confidence),
-            *(
-                self._ask(
-                    name,
-                    GateEvidence(
-                        env=self.env, candidate=candidate, champion=champion, confidence=confidence, settings=settings
-                    ),
-                )
-                for name, (_, settings) in self.plugins.items()
-            ),
+        decisions = [self._decide_floor(candidate.returns, confidence)]
+        if any(limits != Limits() for limits in self.metrics.values()):
+            decisions.append(self._decide_metrics(candidate, confidence))
+        if self.least_return is not None:
+            decisions.append(
+                share_gate(candidate.returns, self.least_return, self.max_share, confidence, name=IS_STABLE)
+            )
+        decisions.append(
+            self._decide_champion(candidate.returns, None if champion is None else champion.returns, confidence)
         )
+        for name, (_, settings) in self.plugins.items():
+            evidence = GateEvidence(
+                env=self.env, candidate=candidate, champion=champion, confidence=confidence, settings=settings
+            )
+            decisions.append(self._ask(name, evidence))
+        return tuple(decisions)
 
     def _decide_floor(self, returns: Sample, confidence: float) -> GateDecision:
         if self.floor is None:
@@ -147,8 +148,6 @@ class GateRules:
             if limits.ceiling is not None:
                 about = name if name not in decisions else f"{name} (ceiling)"
                 decisions[about] = limit_gate(values, limits.ceiling, confidence, kind="ceiling")
-        if not decisions:
-            return not_asked(MEETS_METRIC_LIMITS, "the sweep sets no limits on further metrics")
         return all_of(MEETS_METRIC_LIMITS, decisions)
 
     def _values(self, metric: str, candidate: Episodes) -> Sample:
@@ -160,11 +159,6 @@ class GateRules:
                 f"{', '.join(candidate.metrics) or 'no further metric'}: correct gates.metrics"
             )
         return candidate.metrics[metric]
-
-    def _decide_stability(self, returns: Sample, confidence: float) -> GateDecision:
-        if self.least_return is None:
-            return not_asked(IS_STABLE, "the sweep does not say how often an episode may fail")
-        return share_gate(returns, self.least_return, self.max_share, confidence, name=IS_STABLE)
 
     def _decide_champion(self, candidate: Sample, champion: Sample | None, confidence: float) -> GateDecision:
         if not self.asks_for_improvement:
