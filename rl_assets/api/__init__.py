@@ -12,9 +12,10 @@ from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.judging import judge_again, verdict
+from rl_assets.api.lineage import Lineage, champion_reference, client_lineage, trace_champion
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.api.promoting import history, promote, rollback
-from rl_assets.api.queries import champion, client_lineage, gate_decisions, leaderboard, trace_champion
+from rl_assets.api.queries import champion, gate_decisions, leaderboard
 from rl_assets.api.resuming import ResumeOutcome, resume
 from rl_assets.api.runs import RunningRun, running_runs
 from rl_assets.api.serving import audit_champion, load_champions
@@ -23,12 +24,14 @@ from rl_assets.api.sweeps import run_sweep, sweep
 
 __all__ = [
     "Installation",
+    "Lineage",
     "ResumeOutcome",
     "RunningRun",
     "SweepOutcome",
     "add_dataset",
     "audit_champion",
     "champion",
+    "champion_reference",
     "client_lineage",
     "dataset_versions",
     "examine",

@@ -1,28 +1,16 @@
-"""Questions about what stands: leaderboards, champions, lineage."""
+"""Questions about what stands: leaderboards, verdicts, champions."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 from rl_assets.api.installation import Installation
 from rl_assets.errors import UnknownPartition
-from rl_assets.lineage.graph import LineageGraph
 from rl_assets.resources.inputs import Inputs
+from rl_assets.resources.lineage_log import ASSETS as ASSETS
 from rl_assets.statistics.gates import GateDecision
 from rl_assets.statistics.ranking import LeaderboardRow
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
-
-ASSETS = (
-    "datasets",
-    "sweep_configs",
-    "trained_policies",
-    "policy_evaluations",
-    "eval_leaderboards",
-    "gate_evaluations",
-    "promoted_models",
-    "sweep_reports",
-)
 
 
 def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
@@ -77,51 +65,6 @@ def champion(installation: Installation, env: str) -> dict[str, Any]:
             "passes its gates: see gate_evaluations in the UI"
         )
     return current.to_json()
-
-
-def client_lineage(installation: Installation, client_id: str) -> dict[str, list[Any]]:
-    """Everything that a client's data went into, by exact materialization.
-
-    Raises:
-        UnknownClient: no client of that name is registered.
-    """
-    return lineage_graph(installation).client_query(installation.register.datasets_of(client_id))
-
-
-def trace_champion(installation: Installation, env: str) -> list[dict[str, Any]]:
-    """What the champion of an environment stands on, newest first, down to the client's dataset.
-
-    Raises:
-        UnknownPartition: nothing was promoted there yet.
-    """
-    champion(installation, env)
-    graph = lineage_graph(installation)
-    promoted = graph.latest("promoted_models", env)
-    if promoted is None:
-        raise UnknownPartition(
-            f"the promotion of '{env}' is not in the event log: materialize promoted_models of '{env}' again"
-        )
-    register = installation.register
-    return [
-        step.summary()
-        | ({"client_id": register.dataset(str(step.partition)).client_id} if step.asset == "datasets" else {})
-        | {
-            "commit": step.facts.get("rl/commit"),
-            "dirty": step.facts.get("rl/dirty"),
-            "config_hash": step.facts.get("rl/config_hash"),
-            "run_id": step.facts.get("run_id"),
-        }
-        for step in graph.trace(promoted.event_id).steps
-    ]
-
-
-def lineage_graph(installation: Installation) -> LineageGraph:
-    """The lineage of everything in the event log; versions that were only staged are called `staged_models` in it."""
-    made = (event.as_record() for asset in ASSETS for event in installation.log.history(asset))
-    staged = (
-        replace(event.as_record(), asset="staged_models") for event in installation.log.observed("promoted_models")
-    )
-    return LineageGraph.build([*made, *staged])
 
 
 def _inputs(installation: Installation) -> Inputs:

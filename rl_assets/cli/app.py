@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rl_assets.cli.lineage import lineage_app
+from rl_assets.cli.options import JsonOption
 from rl_assets.errors import BadInput, CorruptObject, PromotionRefused, RlAssetsError
 
 app = typer.Typer(
@@ -25,11 +27,9 @@ dataset_app = typer.Typer(help="Register and list client-owned datasets.", no_ar
 app.add_typer(dataset_app, name="dataset")
 alerts_app = typer.Typer(help="Who is told of promotions, holds and failures.", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
+app.add_typer(lineage_app, name="lineage")
 
 FileOption = Annotated[Path, typer.Option("--file", "-f", help="YAML file (YAML 1.2, so 3e-4 is a number).")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
-]
 ReasonOption = Annotated[str, typer.Option(help="Why; the history keeps it for good. No clients' names.")]
 EnvArgument = Annotated[str, typer.Argument(help="Environment key such as CartPole-v1.")]
 
@@ -174,25 +174,6 @@ def history(env: EnvArgument, as_json: JsonOption = False) -> None:
 
     with api.open_installation() as installation:
         _show(api.history(installation, env), print_history, as_json=as_json)
-
-
-@app.command()
-def lineage(
-    client: Annotated[str | None, typer.Option(help="Client whose data to follow forward.")] = None,
-    champion: Annotated[str | None, typer.Option(help="Environment whose champion to trace back to its data.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say what a client's data went into, or what a champion stands on."""
-    from rl_assets import api
-    from rl_assets.cli.printing import print_client_lineage, print_trace
-
-    if (client is None) == (champion is None):
-        raise BadInput("rlctl lineage: expected exactly one of --client NAME and --champion ENV")
-    with api.open_installation() as installation:
-        if client is not None:
-            _show(api.client_lineage(installation, client), print_client_lineage, as_json=as_json)
-        elif champion is not None:
-            _show(api.trace_champion(installation, champion), print_trace, as_json=as_json)
 
 
 @app.command()

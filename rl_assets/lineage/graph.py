@@ -71,6 +71,24 @@ class LineageGraph:
                 )
         return cls(events)
 
+    @property
+    def events(self) -> tuple[Materialization, ...]:
+        """All events, oldest first."""
+        return self._in_order(self._events)
+
+    def event(self, event_id: int) -> Materialization:
+        """One event.
+
+        Raises:
+            UnknownPartition: there is no such event.
+        """
+        if event_id not in self._events:
+            raise UnknownPartition(
+                f"event {event_id} is no known materialization: correct the number; `rlctl lineage backward "
+                "ASSET:PARTITION` shows those of a partition"
+            )
+        return self._events[event_id]
+
     def latest(self, asset: str, partition: str | None) -> Materialization | None:
         """The newest materialization of a partition, or None."""
         ids = self._events_at.get((asset, partition))
@@ -97,25 +115,26 @@ class LineageGraph:
         """
         return tuple(step for step in reversed(self.trace(event_id).steps) if step.event_id != event_id)
 
-    def trace(self, event_id: int) -> Trace:
+    def trace(self, event_id: int, *, with_evidence: bool = True) -> Trace:
         """Walk from one materialization down to its sources.
 
         What only informed the decision to make it is shown too, but not what that evidence stands on.
 
+        Args:
+            event_id: where to begin.
+            with_evidence: False shows only what passed data on.
+
         Raises:
             UnknownPartition: there is no such event.
         """
-        if event_id not in self._events:
-            raise UnknownPartition(
-                f"event {event_id} is no known materialization: build the index again, or correct it"
-            )
+        self.event(event_id)
         found, walked = {event_id}, {event_id}
         waiting = [event_id]
         missing: set[InputRecord] = set()
         while waiting:
             reader = waiting.pop()
             for record in self._events[reader].inputs or ():
-                if record.role == "evidence" and reader != event_id:
+                if record.role == "evidence" and not (with_evidence and reader == event_id):
                     continue
                 if self._resolve(record) is None:
                     missing.add(record)
@@ -144,11 +163,34 @@ class LineageGraph:
         """
         places: list[_Place] = [("datasets", key) for key in sorted(set(dataset_keys))]
         own = {event_id for place in places for event_id in self._events_at.get(place, ())}
-        affected = own | self._descending_from(places)
+        return {"datasets": [key for _, key in places]} | self._affected(own | self._descending_from(places))
+
+    def forward(self, asset: str, partition: str | None, event_id: int | None = None) -> dict[str, list[Any]]:
+        """Say what was made from a partition, or from one of its materializations alone, and what may have been.
+
+        Returns:
+            The lists `materializations`, `promoted` and `possibly_affected` of `client_query`; the partition's own
+            events are among the first.
+
+        Raises:
+            UnknownPartition: nothing was ever materialized there, or the event is not one of the partition's.
+        """
+        if event_id is None:
+            self.descendants(asset, partition)
+            place = (asset, partition)
+            return self._affected({*self._events_at.get(place, ()), *self._descending_from([place])})
+        event = self.event(event_id)
+        if (event.asset, event.partition) != (asset, partition):
+            raise UnknownPartition(
+                f"event {event_id} is {event.asset}:{event.partition}, not {asset}:{partition}: correct one of them"
+            )
+        return self._affected(self._closure([event_id]))
+
+    def _affected(self, affected: set[int]) -> dict[str, list[Any]]:
+        """Events as a query lists them, with those of which nobody can say whether they belong to them."""
         possibly = self._closure(self._of_unknown_origin) - affected
         materializations = self._in_order(affected)
         return {
-            "datasets": [key for _, key in places],
             "materializations": [event.summary() for event in materializations],
             "promoted": [event.summary() for event in materializations if event.asset == PROMOTED_ASSET],
             "possibly_affected": [event.summary() for event in self._in_order(possibly)],

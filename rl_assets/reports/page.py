@@ -13,7 +13,14 @@ from rl_assets.statistics.gates import Verdict
 _MARKS: Mapping[str, str] = {"pass": "✓", "hold": "–", "fail": "✕", "none": "·"}
 
 
-def html_page(*, title: str, body: str, scripts: Sequence[str] = (), data: Mapping[str, str] | None = None) -> bytes:
+def html_page(
+    *,
+    title: str,
+    body: str,
+    scripts: Sequence[str] = (),
+    data: Mapping[str, str] | None = None,
+    styles: Sequence[str] = (),
+) -> bytes:
     """Frame a page; its security policy allows these scripts alone and no request to anywhere.
 
     Args:
@@ -21,6 +28,7 @@ def html_page(*, title: str, body: str, scripts: Sequence[str] = (), data: Mappi
         body: HTML, escaped by whoever made it.
         scripts: JavaScript to run after the body, in this order.
         data: element id -> JSON text that the scripts read.
+        styles: CSS to add to that of every page.
     """
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     policy = (
@@ -43,7 +51,7 @@ def html_page(*, title: str, body: str, scripts: Sequence[str] = (), data: Mappi
             '<meta name="color-scheme" content="light dark">',
             '<link rel="icon" href="data:,">',
             f"<title>{escape(title)}</title>",
-            f"<style>\n{page_file('page.css')}</style>",
+            f"<style>\n{''.join([page_file('page.css'), *styles])}</style>",
             "</head>",
             "<body>",
             f"<main>\n{body}\n</main>",

@@ -8,7 +8,7 @@ import dagster as dg
 from dagster._core.event_api import EventLogRecord
 
 from rl_assets.errors import InputNotFound
-from rl_assets.lineage.records import InputRecord, Materialization
+from rl_assets.lineage.records import InputRecord
 
 INPUTS_KEY = "rl/inputs"
 ARTIFACT_KEY = "rl/artifact"
@@ -46,18 +46,6 @@ class Event:
         """What this materialization read; None where nothing was recorded."""
         raw = self.metadata.get(INPUTS_KEY)
         return None if raw is None else tuple(InputRecord.from_json(item) for item in raw)
-
-    def as_record(self) -> Materialization:
-        """This event as a lineage record."""
-        return Materialization(
-            asset=self.asset,
-            partition=self.partition,
-            event_id=self.event_id,
-            data_version=self.data_version,
-            inputs=self.inputs,
-            facts={name: value for name, value in self.metadata.items() if name not in {INPUTS_KEY, ARTIFACT_KEY}}
-            | {"run_id": self.run_id, "timestamp": self.timestamp},
-        )
 
 
 class EventLog:
@@ -159,15 +147,19 @@ class EventLog:
 
     def load(self, asset: str, event_ids: Collection[int]) -> dict[str, Event]:
         """Partition -> its materialization, of those with these event ids that the log still has."""
+        return {event.partition: event for event in self.by_id(asset, event_ids) if event.partition}
+
+    def by_id(self, asset: str, event_ids: Collection[int], *, observed: bool = False) -> Iterator[Event]:
+        """An asset's materializations, or observations, with these event ids, of those that the log still has."""
+        fetch = self.instance.fetch_observations if observed else self.instance.fetch_materializations
         ids = sorted(event_ids)
-        events: dict[str, Event] = {}
         for start in range(0, len(ids), _PAGE):
             part = ids[start : start + _PAGE]
-            page = self.instance.fetch_materializations(
-                dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=part), limit=len(part)
-            )
-            events.update((record.partition_key, _event(record)) for record in page.records if record.partition_key)
-        return events
+            page = fetch(dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), storage_ids=part), limit=len(part))
+            for record in page.records:
+                logged = record.asset_observation if observed else record.asset_materialization
+                if logged is not None:
+                    yield _as_event(record, logged)
 
     def history(self, asset: str, partition: str | None = None, *, after: int | None = None) -> Iterator[Event]:
         """All materializations, oldest first, of one partition or of all, after an event id."""

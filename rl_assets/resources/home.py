@@ -46,6 +46,11 @@ class Home:
         return self.state / "pages"
 
     @property
+    def lineage_folder(self) -> Path:
+        """The index of lineage, always re-creatable from the event log."""
+        return self.state / "lineage"
+
+    @property
     def demo_folder(self) -> Path:
         """What the demo records and hands over as a client's data."""
         return self.state / "demo"
