@@ -85,6 +85,11 @@ BENCHMARKS: dict[str, Benchmark] = {
             about="A tick of each sensor over 500 environments with 10,000 new evaluations",
         ),
         Benchmark(
+            name="lineage",
+            module="benchmarks.lineage",
+            about="Questions about lineage over 10,000 policies, and building their index",
+        ),
+        Benchmark(
             name="coverage",
             module="benchmarks.coverage",
             about="How often intervals hold the true mean and the best recipe is told apart, by simulation",

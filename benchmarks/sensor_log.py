@@ -160,25 +160,28 @@ class LargeLog:
         )
 
     def _log(self, publications: Iterable[Publication]) -> None:
-        """Write events of one asset in one transaction, as Dagster's storage writes each."""
-        storage = self._instance.event_log_storage
-        assert isinstance(storage, SqlEventLogStorage), "the log is written through the storage's own SQL"
-        entries: list[EventLogEntry] = []
-        ids: list[int] = []
-        with storage.index_connection() as connection:
-            for publication in publications:
-                entry = _entry(publication.as_event(CELLS if "|" in publication.partition else ENVS))
-                result = connection.execute(storage.prepare_insert_event(entry))
-                entries.append(entry)
-                ids.append(result.inserted_primary_key[0])
-                self._newest[publication.asset, publication.partition] = {
-                    "asset": publication.asset,
-                    "partition": publication.partition,
-                    "event_id": ids[-1],
-                    "data_version": publication.data_version,
-                }
-        storage.store_asset_event_tags(entries, ids)
-        storage.store_asset_event(entries[-1], ids[-1])
+        """Write events of one asset, and remember them as inputs."""
+        written = list(publications)
+        for publication, event_id in zip(written, log_publications(self._instance, written), strict=True):
+            self._newest[publication.asset, publication.partition] = {
+                "asset": publication.asset,
+                "partition": publication.partition,
+                "event_id": event_id,
+                "data_version": publication.data_version,
+            }
+
+
+def log_publications(instance: dg.DagsterInstance, publications: Sequence[Publication]) -> list[int]:
+    """Write events of one asset in one transaction, as Dagster's storage writes each; returns their ids."""
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage), "the log is written through the storage's own SQL"
+    entries = [_entry(one.as_event(CELLS if "|" in one.partition else ENVS)) for one in publications]
+    with storage.index_connection() as connection:
+        results = [connection.execute(storage.prepare_insert_event(entry)) for entry in entries]
+        ids = [result.inserted_primary_key[0] for result in results]
+    storage.store_asset_event_tags(entries, ids)
+    storage.store_asset_event(entries[-1], ids[-1])
+    return ids
 
 
 def _entry(materialization: dg.AssetMaterialization) -> EventLogEntry:

@@ -26,7 +26,7 @@ SENSORS = ("sweep_configured", "evaluations_settled", "gate_passed", "sweep_sett
 def measure(*, quick: bool = False) -> list[Table]:
     """Lead an installation through a lifecycle of all environments at once and time the ticks in between."""
     num_envs, rounds = (20, 1) if quick else (NUM_ENVS, 3)
-    with tempfile.TemporaryDirectory() as folder, _instance(Path(folder)) as instance:
+    with tempfile.TemporaryDirectory() as folder, open_instance(Path(folder)) as instance:
         home = Home(root=ROOT, state=Path(folder), store_url=str(Path(folder) / "store"))
         ticks = Ticks(instance, build_definitions(home).get_repository_def(), rounds=rounds)
         log = LargeLog(instance, num_envs=num_envs, num_recipes=NUM_RECIPES, num_sweeps=NUM_SWEEPS)
@@ -107,7 +107,8 @@ class Ticks:
 
 
 @contextmanager
-def _instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+def open_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance whose event log is kept as dagster.yaml says."""
     events = {
         "module": KeptSqliteEventLogStorage.__module__,
         "class": KeptSqliteEventLogStorage.__name__,

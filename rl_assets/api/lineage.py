@@ -240,7 +240,7 @@ class Lineage:
             return read_artifact(
                 ObjectStore(self._installation.home.store_url), ArtifactRef.from_json(reference), name=str(step.asset)
             )
-        except (CorruptObject, ObjectNotFound):
+        except (CorruptObject, ObjectNotFound, ValueError):  # gone, damaged, or never a reference of ours
             return None
 
     def _reference(self, step: Materialization) -> Mapping[str, Any] | None:

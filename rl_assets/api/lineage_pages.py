@@ -107,10 +107,12 @@ def diff_page(lineage: Lineage, answer: Mapping[str, Any]) -> bytes:
     return lineage_page(
         LineagePage(
             kind="Lineage, difference",
-            title=f"{_name(first['model'])} and {_name(second['model'])}",
+            title=f"Event {first['model']['event_id']} and event {second['model']['event_id']}",
             summary=f"Only the first stands on {len(first['alone'])}, only the second on {len(second['alone'])}, both "
             f"on {count_of(len(answer['shared']), 'materialization')}.",
             facts={
+                "first": _name(first["model"]),
+                "second": _name(second["model"]),
                 "clients of the first": ", ".join(first["clients"]) or "none",
                 "clients of the second": ", ".join(second["clients"]) or "none",
                 "recipes": "unknown" if recipe is None else "differ" if recipe else "the same",

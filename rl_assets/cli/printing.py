@@ -14,7 +14,7 @@ from rl_assets.config.fields import TITLES, field_rows
 from rl_assets.reports.numbers import count_of
 from rl_assets.reports.recipe_styles import recipe_labels
 
-console = Console()
+console = Console(emoji=False)  # or a key such as sweep:fire: would be printed with a flame
 MAX_ROWS = 30
 
 

@@ -199,9 +199,9 @@ class LineageGraph:
     def _resolve(self, record: InputRecord) -> Materialization | None:
         """The event that was read, or None when the log no longer holds it as it was recorded."""
         event = self._events.get(record.event_id)
-        if event is None or event.summary() != record.identity():
+        if event is None or event.data_version != record.data_version:
             return None
-        return event
+        return event if (event.asset, event.partition) == (record.asset, record.partition) else None
 
     def _descending_from(self, places: Iterable[_Place]) -> set[int]:
         """Readers of any event at the places, whether or not the log still holds that event, and their descendants."""

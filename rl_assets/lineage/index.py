@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol
@@ -321,6 +322,7 @@ def _from_text(event_id: int, text: str) -> Materialization:
     return Materialization(asset=asset, partition=partition, event_id=event_id, data_version=version, inputs=records)
 
 
+@lru_cache(maxsize=4_096)  # a dataset and its sweep are read by thousands
 def _input(asset: str, partition: str | None, event_id: int, version: str, role: Any) -> InputRecord:
     return InputRecord(asset=asset, partition=partition, event_id=event_id, data_version=version, role=role)
 

@@ -7,9 +7,10 @@ from typing import Any, Literal, Self, get_args
 from rl_assets.errors import LineageError
 
 Role = Literal["data", "evidence"]
+_ROLES = get_args(Role)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class InputRecord:
     """One materialization that was read, resolved before reading.
 
@@ -27,7 +28,7 @@ class InputRecord:
 
     def __post_init__(self) -> None:
         _check_identity(self)
-        if self.role not in get_args(Role):
+        if self.role not in _ROLES:
             raise LineageError(f"input record {_identity(self)}: role {self.role!r} is neither data nor evidence")
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +51,7 @@ class InputRecord:
         return cls(**data)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Materialization:
     """One event of the log: something was made, and this is what it was made from.
 

@@ -40,8 +40,8 @@ class Node:
 
     @property
     def title(self) -> str:
-        """In full, for whoever points at it."""
-        return f"{self.asset}: {self.partition}, event {self.number}" if self.count == 1 else self.partition
+        """In full, for whoever points at it or chooses it."""
+        return f"{self.asset.replace('_', ' ')}: {self.partition}" if self.count == 1 else self.partition
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,10 +48,7 @@ def lineage_page(page: LineagePage) -> bytes:
         "<footer><p>From the event log, by what was really read. Clients appear by their pseudonyms; the register has "
         "their names. This file needs no network.</p></footer>",
     ]
-    shown = {
-        str(node.number): {"title": f"{node.asset.replace('_', ' ')}: {node.partition}", "details": dict(node.details)}
-        for node in nodes
-    }
+    shown = {str(node.number): {"title": node.title, "details": dict(node.details)} for node in nodes}
     data = {
         "lineage": json.dumps(
             {"nodes": shown, "edges": sorted({(edge.source, edge.reader) for edge in edges})},

@@ -360,7 +360,7 @@ def obvious_closure(log: list[Materialization], keys: set[str]) -> tuple[set[int
 
 
 @given(log=logs(roles=("data", "data", "evidence")), keys=st.sets(st.sampled_from([ALICE, BOB, "c-00000000aa.d2"])))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1_000, deadline=None)
 def test_a_client_query_agrees_with_the_slow_obvious_closure(log: list[Materialization], keys: set[str]):
     answer = LineageGraph.build(log).client_query(keys)
     affected, possibly = obvious_closure(log, keys)
