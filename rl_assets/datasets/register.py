@@ -122,6 +122,13 @@ class ClientRegister:
             entry["terms"] = DatasetTerms.from_json(entry.get("terms", {})).updated(terms or DatasetTerms()).to_json()
         return key
 
+    def find_dataset(self, *, client_id: str, project: str, data_source: str, domain: str) -> str | None:
+        """Key of the dataset that has these four words; None where there is none."""
+        words = {"client_id": client_id, "project": project, "data_source": data_source, "domain": domain}
+        words = {name: normalize_words(word) for name, word in words.items()}
+        record = self._sealed.read()
+        return next((key for key, known in record["datasets"].items() if words.items() <= known.items()), None)
+
     def dataset(self, key: str) -> RegisteredDataset:
         """Look up a dataset by its key.
 

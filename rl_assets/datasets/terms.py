@@ -51,7 +51,7 @@ class DatasetTerms:
     def to_json(self) -> dict[str, str | None]:
         """Plain data that `from_json` reads back."""
         return {
-            "lawful_basis": self.lawful_basis,
+            "lawful_basis": self.lawful_basis and self.lawful_basis.value,
             "retain_until": self.retain_until and self.retain_until.isoformat(),
             "purpose": self.purpose,
             "licence": self.licence,

@@ -146,18 +146,18 @@ def test_a_clients_name_stands_in_the_register_and_nowhere_else(installation: In
 def test_a_data_version_changes_with_the_bytes_and_only_then(installation: Installation, tmp_path: Path) -> None:
     folder = tmp_path / "recordings"
     folder.mkdir()
-    (folder / "a.npz").write_bytes(b"one")
+    (folder / "a.csv").write_bytes(b"one")
     first = api.add_dataset(installation, **ACME, path=folder)
     again = api.add_dataset(installation, **ACME, path=folder)
     assert (again.partition, again.data_version) == (first.partition, first.data_version)
-    (folder / "a.npz").write_bytes(b"two")
+    (folder / "a.csv").write_bytes(b"two")
     changed = api.add_dataset(installation, **ACME, path=folder)
     assert changed.partition == first.partition
     assert changed.data_version != first.data_version
 
 
 def test_new_bytes_of_a_dataset_train_its_recipes_again(installation: Installation, tmp_path: Path) -> None:
-    recording = tmp_path / "a.npz"
+    recording = tmp_path / "a.csv"
     recording.write_bytes(b"one")
     key = api.add_dataset(installation, **ACME, path=recording).partition
     api.run_sweep(installation, tiny_sweep(dataset=key, grid={"learning_rate": [1e-3]}))
