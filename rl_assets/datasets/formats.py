@@ -1,7 +1,6 @@
 """How episodes lie in files: NPZ and Parquet in our columns, and Minari's HDF5, Arrow and Parquet.
 
-Minari's files are read directly: what is read is what was stored, no code of a dataset is run, and no further
-package is needed but h5py for HDF5.
+Minari's files are read directly: what is read is what was stored, whatever the version of the package that wrote it.
 """
 
 import io
@@ -71,15 +70,10 @@ def decode_hdf5(data: bytes, name: str) -> Iterator[Columns]:
     """Minari's `main_data.hdf5`: one group for each episode.
 
     Raises:
-        InvalidDataset: it cannot be read, h5py is not installed, or it is laid out otherwise.
+        InvalidDataset: it cannot be read, or is laid out otherwise.
     """
-    try:
-        import h5py  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise InvalidDataset(
-            f"dataset file '{name}': HDF5 is read with h5py, which is not installed here: install it with "
-            "`pip install 'rl-assets[hdf5]'`, or write the dataset as Arrow (Minari: data_format='arrow')"
-        ) from error
+    import h5py
+
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             groups = sorted((key for key in file if key.startswith("episode_")), key=lambda key: int(key[8:]))
@@ -89,14 +83,15 @@ def decode_hdf5(data: bytes, name: str) -> Iterator[Columns]:
                     "none: convert it"
                 )
             for group in groups:
+                episode: Any = file[group]
                 where = f"{name}: {group}"
-                _require_columns(file[group], _MINARI_COLUMNS, name=where)
-                nested = [key for key in ("observations", "actions") if not isinstance(file[group][key], h5py.Dataset)]
+                _require_columns(episode, _MINARI_COLUMNS, name=where)
+                nested = [key for key in ("observations", "actions") if not isinstance(episode[key], h5py.Dataset)]
                 if nested:
                     raise InvalidDataset(
                         f"dataset file '{where}': {nested[0]} are nested: expected one array; flatten them first"
                     )
-                yield _from_minari({key: file[group][key][()] for key in _MINARI_COLUMNS}, name=where)
+                yield _from_minari({key: episode[key][()] for key in _MINARI_COLUMNS}, name=where)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(name, "an HDF5 file", error) from error
 

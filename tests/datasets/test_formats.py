@@ -1,5 +1,6 @@
 import io
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -95,7 +96,6 @@ def test_encoded_pictures_are_refused_with_what_to_do():
 
 
 def test_hdf5_of_minari_is_read_in_the_order_of_its_episodes():
-    h5py = pytest.importorskip("h5py")
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for number in range(11):
@@ -110,9 +110,3 @@ def test_hdf5_of_minari_is_read_in_the_order_of_its_episodes():
     assert [len(episode["rewards"]) for episode in episodes] == [2] * 11
     with pytest.raises(InvalidDataset, match="half-written or damaged"):
         list(decode_hdf5(buffer.getvalue()[:500], "f"))
-
-
-def test_hdf5_without_h5py_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
-    with pytest.raises(InvalidDataset, match=r"pip install 'rl-assets\[hdf5\]'"):
-        list(decode_hdf5(b"", "f"))
