@@ -76,22 +76,24 @@ def decode_hdf5(data: bytes, name: str) -> Iterator[Columns]:
 
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
-            groups = sorted((key for key in file if key.startswith("episode_")), key=lambda key: int(key[8:]))
+            names: list[str] = [str(key) for key in file]
+            groups = sorted((key for key in names if key.startswith("episode_")), key=lambda key: int(key[8:]))
             if not groups:
                 raise InvalidDataset(
                     f"dataset file '{name}': expected groups episode_0, episode_1, … as Minari writes them, found "
                     "none: convert it"
                 )
             for group in groups:
-                episode: Any = file[group]
                 where = f"{name}: {group}"
+                episode = _own_part(file, group, where=where)
                 _require_columns(episode, _MINARI_COLUMNS, name=where)
-                nested = [key for key in ("observations", "actions") if not isinstance(episode[key], h5py.Dataset)]
+                arrays = {key: _own_part(episode, key, where=where) for key in _MINARI_COLUMNS}
+                nested = [key for key, array in arrays.items() if not isinstance(array, h5py.Dataset)]
                 if nested:
                     raise InvalidDataset(
                         f"dataset file '{where}': {nested[0]} are nested: expected one array; flatten them first"
                     )
-                yield _from_minari({key: episode[key][()] for key in _MINARI_COLUMNS}, name=where)
+                yield _from_minari({key: array[()] for key, array in arrays.items()}, name=where)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise _unreadable(name, "an HDF5 file", error) from error
 
@@ -105,6 +107,18 @@ DECODERS: Mapping[str, Callable[[bytes, str], Iterator[Columns]]] = {
     ".h5": decode_hdf5,
 }
 """Suffix -> what yields the episodes of a file, given its bytes and its name for errors."""
+
+
+def _own_part(group: Any, key: str, *, where: str) -> Any:
+    """A part of an HDF5 file whose bytes lie in the file itself: HDF5 can point to any file of this machine."""
+    import h5py
+
+    part = group[key] if isinstance(group.get(key, getlink=True), h5py.HardLink) else None
+    if part is None or (isinstance(part, h5py.Dataset) and (part.external or part.is_virtual)):
+        raise InvalidDataset(
+            f"dataset file '{where}': {key} points to data elsewhere: expected all data in the file itself; copy it in"
+        )
+    return part
 
 
 def _decode_table(table: pa.Table, *, name: str) -> Iterator[Columns]:

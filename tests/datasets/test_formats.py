@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -110,3 +111,39 @@ def test_hdf5_of_minari_is_read_in_the_order_of_its_episodes():
     assert [len(episode["rewards"]) for episode in episodes] == [2] * 11
     with pytest.raises(InvalidDataset, match="half-written or damaged"):
         list(decode_hdf5(buffer.getvalue()[:500], "f"))
+
+
+@pytest.mark.parametrize("how", ["external link", "soft link", "external storage", "virtual"])
+def test_hdf5_that_points_to_other_files_is_refused_and_they_are_not_read(tmp_path: Path, how: str):
+    secret = tmp_path / "secret.h5"
+    with h5py.File(secret, "w") as file:
+        file["observations"] = np.zeros((3, 4))
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        group = file.create_group("episode_0")
+        if how == "external link":
+            group["observations"] = h5py.ExternalLink(str(secret), "observations")
+        elif how == "soft link":
+            group["observations"] = h5py.SoftLink("/episode_0/rewards")
+        elif how == "external storage":
+            group.create_dataset("observations", (3, 4), "f4", external=[(str(secret), 0, 48)])
+        else:
+            layout = h5py.VirtualLayout((3, 4), "f8")
+            layout[:] = h5py.VirtualSource(str(secret), "observations", (3, 4))
+            group.create_virtual_dataset("observations", layout)
+        group["actions"] = np.zeros(2, dtype=np.int64)
+        group["rewards"] = np.ones(2)
+        group["terminations"] = group["truncations"] = np.zeros(2, dtype=bool)
+    with pytest.raises(InvalidDataset, match="observations points to data elsewhere"):
+        list(decode_hdf5(buffer.getvalue(), "f"))
+
+
+def test_nested_observations_of_hdf5_are_refused():
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        group = file.create_group("episode_0")
+        group["observations/position"] = np.zeros((3, 4))
+        for name in ("actions", "rewards", "terminations", "truncations"):
+            group[name] = np.zeros(2)
+    with pytest.raises(InvalidDataset, match="observations are nested: expected one array"):
+        list(decode_hdf5(buffer.getvalue(), "f"))
