@@ -58,7 +58,10 @@ class Keyring:
         `RL_ASSETS_REGISTER_KEY` holds keys, `RL_ASSETS_REGISTER_KEY_FILE` names the file; else it is
         `rl_assets/register.key` in the user's folder of settings.
         """
-        settings = Path(environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        home = os.path.expanduser("~")
+        if home.startswith("~"):
+            home = "/"  # a user without a home, as in some containers, who is told what to do when a key is needed
+        settings = Path(environ.get("XDG_CONFIG_HOME") or Path(home) / ".config")
         file = Path(environ.get(FILE_VARIABLE) or settings / "rl_assets" / "register.key")
         return cls(file.absolute(), given=environ.get(KEYS_VARIABLE) or None)
 

@@ -89,3 +89,9 @@ def test_a_folder_that_takes_no_key_is_told_with_what_to_do(tmp_path: Path):
 def test_a_key_shows_nothing_of_itself():
     key = Keyring(Path("/nowhere"), given=draw_key()).newest()
     assert key.text not in repr(key) + key.id
+
+
+def test_a_user_without_a_home_is_asked_for_nothing_until_a_key_is_needed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert Keyring.from_environment({}).file == Path("/.config/rl_assets/register.key")
+    assert Keyring.from_environment({"RL_ASSETS_REGISTER_KEY": KEY}).newest().text == KEY
