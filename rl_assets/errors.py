@@ -8,6 +8,7 @@ RlAssetsError
 │   ├── UnsupportedEnvironment  the environment exists, this version cannot train in it
 │   ├── InvalidDataset          a dataset without an owner, or files that are not what they claim
 │   ├── UnknownClient           no client of that name is registered
+│   ├── HoldRefused             a legal hold cannot be placed or released so
 │   ├── UnknownPartition        nothing has that name
 │   ├── UnknownRun              no run, or more than one, has that id
 │   └── RunRefused              the run is not in a state, or not in a place, in which this can be done to it
@@ -37,7 +38,8 @@ RlAssetsError
 ├── StoreError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
-│   └── StoreUnavailable        the disk or bucket refused
+│   ├── StoreUnavailable        the disk or bucket refused
+│   └── RegisterLocked          the key of the client register is missing, wrong or not private
 ├── AlertNotDelivered          a receiver of alerts did not take one
 ├── LineageError
 │   ├── ReadOutsideScope        an asset tried to read without saying for which output
@@ -86,6 +88,10 @@ class InvalidDataset(BadInput):
 
 class UnknownClient(BadInput):
     """No client of that name or pseudonym is registered."""
+
+
+class HoldRefused(BadInput):
+    """A legal hold lacks its reason, has been released already, or is on nothing that is registered."""
 
 
 class UnknownPartition(BadInput):
@@ -319,6 +325,10 @@ class CorruptObject(StoreError):
 
 class StoreUnavailable(StoreError):
     """The disk or bucket behind the store refused the operation."""
+
+
+class RegisterLocked(StoreError):
+    """The key that opens the client register is missing, wrong, malformed or readable by others."""
 
 
 class LineageError(RlAssetsError):

@@ -1,5 +1,6 @@
 """An installation in a temporary folder, with the project's own definitions."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_register_key(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keys of client registers lie in a temporary folder, not in the settings of who runs the tests."""
+    os.environ.pop("RL_ASSETS_REGISTER_KEY", None)
+    os.environ["RL_ASSETS_REGISTER_KEY_FILE"] = str(tmp_path_factory.mktemp("keys") / "register.key")
 
 
 @pytest.fixture

@@ -8,6 +8,16 @@ with open_installation() as installation:
 """
 
 from rl_assets.api.alerts import try_receivers
+from rl_assets.api.clients import (
+    add_contact,
+    list_clients,
+    place_hold,
+    register_key,
+    release_hold,
+    remove_contact,
+    rotate_register_key,
+    show_client,
+)
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.doctor import examine
 from rl_assets.api.installation import Installation, open_installation
@@ -28,6 +38,7 @@ __all__ = [
     "ResumeOutcome",
     "RunningRun",
     "SweepOutcome",
+    "add_contact",
     "add_dataset",
     "audit_champion",
     "champion",
@@ -39,14 +50,21 @@ __all__ = [
     "history",
     "judge_again",
     "leaderboard",
+    "list_clients",
     "list_datasets",
     "load_champions",
     "open_installation",
+    "place_hold",
     "promote",
+    "register_key",
+    "release_hold",
+    "remove_contact",
     "resume",
     "rollback",
+    "rotate_register_key",
     "run_sweep",
     "running_runs",
+    "show_client",
     "stop",
     "sweep",
     "trace_champion",

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rl_assets.cli.clients import client_app
+from rl_assets.cli.datasets import dataset_app
 from rl_assets.cli.lineage import lineage_app
 from rl_assets.cli.options import JsonOption
 from rl_assets.errors import BadInput, CorruptObject, PromotionRefused, RlAssetsError
@@ -23,8 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-dataset_app = typer.Typer(help="Register and list client-owned datasets.", no_args_is_help=True)
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(client_app, name="client")
 alerts_app = typer.Typer(help="Who is told of promotions, holds and failures.", no_args_is_help=True)
 app.add_typer(alerts_app, name="alerts")
 app.add_typer(lineage_app, name="lineage")
@@ -202,55 +204,6 @@ def demo() -> None:
     from rl_assets.cli.demo import run_demo
 
     run_demo()
-
-
-@dataset_app.command("add")
-def dataset_add(
-    client: Annotated[
-        str, typer.Option(help="Client who owns the data; only the client register keeps the name.")
-    ] = "",
-    project: Annotated[str, typer.Option(help="The client's project.")] = "",
-    data_source: Annotated[str, typer.Option(help="Where the data comes from.")] = "",
-    domain: Annotated[str, typer.Option(help="What it is about.")] = "",
-    path: Annotated[
-        Path | None, typer.Argument(help="File or folder of data; leave out for simulator-only work.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Register a dataset under its client; the same words again give the same key."""
-    words = {"--client": client, "--project": project, "--data-source": data_source, "--domain": domain}
-    missing = [option for option, word in words.items() if not word.strip()]
-    if missing:
-        raise BadInput(
-            f"rlctl dataset add: expected all four words, {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "
-            "missing: add each with its text, such as --project balance"
-        )
-    from rl_assets import api
-    from rl_assets.cli.printing import print_dataset
-
-    with api.open_installation() as installation:
-        event = api.add_dataset(
-            installation, client_id=client, project=project, data_source=data_source, domain=domain, path=path
-        )
-        shown = {name: event.metadata[name] for name in ("content", "num_files", "size_bytes", "merkle_root")}
-        versions = api.dataset_versions(installation, event.partition)
-        record = {
-            "dataset": event.partition,
-            "event_id": event.event_id,
-            "data_version": event.data_version,
-            "earlier_data_version": versions[-2] if len(versions) > 1 else None,
-        } | shown
-        _show(record, print_dataset, as_json=as_json)
-
-
-@dataset_app.command("list")
-def dataset_list(as_json: JsonOption = False) -> None:
-    """List the registered datasets with their owners, from the client register."""
-    from rl_assets import api
-    from rl_assets.cli.printing import print_datasets
-
-    with api.open_installation() as installation:
-        _show(api.list_datasets(installation), print_datasets, as_json=as_json)
 
 
 @alerts_app.command("test")

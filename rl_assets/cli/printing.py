@@ -117,6 +117,9 @@ def print_dataset(answer: Mapping[str, Any]) -> None:
     """The key and version of a dataset, and what became of an earlier version."""
     size = f"{count_of(answer['num_files'], 'file')}, {count_of(answer['size_bytes'], 'byte')}"
     console.print(f"[bold]{answer['dataset']}[/bold]: {answer['content']}, {size}")
+    if answer.get("num_episodes") is not None:
+        numbers = f"{count_of(answer['num_episodes'], 'episode')}, {count_of(answer['num_steps'], 'step')}"
+        console.print(f"  {numbers}, {answer['nan_share']:.2%} of all numbers NaN")
     console.print(f"  data version {answer['data_version']}")
     if answer["earlier_data_version"] == answer["data_version"]:
         console.print("  registered before with the same content: nothing changed")
@@ -128,12 +131,12 @@ def print_dataset(answer: Mapping[str, Any]) -> None:
 def print_datasets(answer: Sequence[Mapping[str, Any]]) -> None:
     """All datasets with their owners."""
     table = _table("Datasets")
-    for name in ("key", "client", "project", "data source", "domain", "files"):
-        table.add_column(name, overflow="fold")
+    columns = {"dataset": "key", "client_id": "client", "project": "project", "data_source": "data source",
+               "domain": "domain", "retain_until": "until", "path": "files"}  # fmt: skip
+    for title in columns.values():
+        table.add_column(title, overflow="fold")
     for item in answer:
-        table.add_row(
-            *(item[name] for name in ("dataset", "client_id", "project", "data_source", "domain")), item["path"] or "–"
-        )
+        table.add_row(*(item[name] or "–" for name in columns))
     console.print(table)
 
 

@@ -38,6 +38,9 @@ class DatasetContent:
     """Neutral names such as `000000.parquet`, in the order of the listing, to bytes. It reads one file when asked
     for it, and raises `InvalidDataset` if that changed since the scan."""
 
+    originals: Mapping[str, bytes]
+    """The same bytes under the client's own names, for messages to the client alone."""
+
     @property
     def size_bytes(self) -> int:
         """Size of all files together."""
@@ -86,7 +89,13 @@ def scan_files(path: str | os.PathLike[str]) -> DatasetContent:
         raise InvalidDataset(f"dataset path '{start}': expected at least one file, the folder is empty: add files")
     base = root if root.is_dir() else root.parent
     files = tuple(sorted((_hash_file(place, base=base) for place in places), key=lambda file: file.name))
-    return DatasetContent(kind="files", listing=files, files=_LazyContents(base=base, listing=files))
+    neutral = {f"{index:06d}{_known_suffix(file.name)}": file for index, file in enumerate(files)}
+    return DatasetContent(
+        kind="files",
+        listing=files,
+        files=_LazyContents(base=base, files=neutral),
+        originals=_LazyContents(base=base, files={file.name: file for file in files}),
+    )
 
 
 def declare_dataset(key: str) -> DatasetContent:
@@ -97,7 +106,7 @@ def declare_dataset(key: str) -> DatasetContent:
     """
     data = canonical_json({"dataset": key, "kind": "declaration"})
     file = DatasetFile(name="declaration.json", sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
-    return DatasetContent(kind="declaration", listing=(file,), files={file.name: data})
+    return DatasetContent(kind="declaration", listing=(file,), files={file.name: data}, originals={file.name: data})
 
 
 def merkle_root(leaves: Sequence[bytes]) -> str:
@@ -122,11 +131,10 @@ def merkle_root(leaves: Sequence[bytes]) -> str:
 
 
 class _LazyContents(Mapping[str, bytes]):
-    """Neutral file names to bytes that are read, and compared with the scan, one at a time."""
+    """File names to bytes that are read, and compared with the scan, one at a time."""
 
-    def __init__(self, *, base: Path, listing: tuple[DatasetFile, ...]) -> None:
-        self._base = base
-        self._files = {f"{index:06d}{_known_suffix(file.name)}": file for index, file in enumerate(listing)}
+    def __init__(self, *, base: Path, files: Mapping[str, DatasetFile]) -> None:
+        self._base, self._files = base, files
 
     def __getitem__(self, name: str) -> bytes:
         file = self._files[name]
@@ -136,7 +144,7 @@ class _LazyContents(Mapping[str, bytes]):
             data = None
         if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
             raise InvalidDataset(
-                f"dataset file '{name}' (files are numbered in the order of their names) changed since it was scanned: "
+                f"dataset file '{name}' (its name, or its number in the order of names) changed since it was scanned: "
                 "let its writer finish, then materialize the dataset again"
             )
         return data

@@ -1,25 +1,23 @@
 """The client register: the only place where clients and their projects have names."""
 
-import fcntl
-import json
 import os
 import re
 import secrets
-import unicodedata
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rl_assets.config.canonical import canonical_json
-from rl_assets.datasets.spelling import find_name, letters_of, normalize_words
-from rl_assets.errors import BadInput, CorruptObject, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
+from rl_assets.datasets.contacts import Contacts
+from rl_assets.datasets.holds import LegalHolds
+from rl_assets.datasets.keyring import Keyring
+from rl_assets.datasets.sealed import SealedFile
+from rl_assets.datasets.spelling import checked_words, find_name, letters_of, normalize_words
+from rl_assets.datasets.terms import DatasetTerms
+from rl_assets.errors import BadInput, InvalidDataset, UnknownClient, UnknownPartition
 
-MAX_WORD_LENGTH = 200
 _KEY = re.compile(r"c-[0-9a-f]{10}\.d[1-9][0-9]*")
-_FILE_NAME = "clients.json"
-_LOCK_NAME = "clients.lock"
+_PSEUDONYM = re.compile(r"c-[0-9a-f]{10}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +32,39 @@ class RegisteredDataset:
     domain: str = field(repr=False)
     path: str | None = field(repr=False)
     """Absolute path of the files; None for a declaration of work in a simulator only."""
+    terms: DatasetTerms = field(default_factory=DatasetTerms, repr=False)
+    """On what terms the data may be kept and used."""
+    env: str | None = field(default=None, repr=False)
+    """Id of the environment whose spaces its episodes fit; None where it was not said."""
 
 
 class ClientRegister:
-    """Clients, their random pseudonyms and their datasets, in one private file.
+    """Clients, their random pseudonyms, their datasets, contacts and legal holds, in one private encrypted file.
 
-    Any number of processes may read and write at once. The file is readable by its owner only.
+    Any number of processes may read and write at once.
 
     Args:
         folder: created, private to this user, when something is first registered.
+        keyring: opens the file; the user's own by default.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = Path(folder).absolute()
-        self._file = self._folder / _FILE_NAME
+    def __init__(self, folder: str | os.PathLike[str], *, keyring: Keyring | None = None) -> None:
+        self._sealed = SealedFile(Path(folder).absolute(), keyring=keyring or Keyring.from_environment())
+
+    @property
+    def sealed(self) -> SealedFile:
+        """The encrypted file, for those who care for its key."""
+        return self._sealed
+
+    @property
+    def contacts(self) -> Contacts:
+        """Whom to ask about a client's data."""
+        return Contacts(self._sealed)
+
+    @property
+    def holds(self) -> LegalHolds:
+        """What must not be erased, and on whose word."""
+        return LegalHolds(self._sealed)
 
     def add_dataset(
         self,
@@ -57,14 +74,18 @@ class ClientRegister:
         data_source: str,
         domain: str,
         path: str | os.PathLike[str] | None = None,
+        terms: DatasetTerms | None = None,
+        env: str | None = None,
     ) -> str:
         """Register a dataset, and its client where it is new.
 
-        The same four words always give the same key; a path given later replaces the one on record.
+        The same four words always give the same key; a path, an env or terms given later replace those on record.
 
         Args:
             client_id: who owns the data; a registered client must be spelled as before.
             path: a file or folder; its existence is checked when it is read, not here.
+            terms: what is None in them stays as it is on record.
+            env: exact id of the environment whose spaces the episodes fit.
 
         Returns:
             The partition key `<pseudonym>.d<number>`, which says nothing about the words.
@@ -74,16 +95,17 @@ class ClientRegister:
             StoreUnavailable: the register cannot be written.
         """
         words = {
-            "client_id": _checked_word(client_id, name="client_id"),
-            "project": _checked_word(project, name="project"),
-            "data_source": _checked_word(data_source, name="data_source"),
-            "domain": _checked_word(domain, name="domain"),
+            "client_id": checked_words(client_id, name="client_id"),
+            "project": checked_words(project, name="project"),
+            "data_source": checked_words(data_source, name="data_source"),
+            "domain": checked_words(domain, name="domain"),
         }
         if not letters_of(words["client_id"]):
             raise InvalidDataset("dataset field 'client_id': expected at least one letter or digit, got none: name it")
+        if _PSEUDONYM.fullmatch(words["client_id"]):
+            raise InvalidDataset("dataset field 'client_id': reads like a pseudonym: expected the client's own name")
         location = None if path is None else _checked_path(path)
-        with self._locked():
-            record = self._load()
+        with self._sealed.changed() as record:
             pseudonym = _find_client(record, words["client_id"])
             if pseudonym is None:
                 pseudonym = _new_pseudonym(record["clients"])
@@ -93,11 +115,19 @@ class ClientRegister:
                 client = record["clients"][pseudonym]
                 client["last_number"] += 1
                 key = f"{pseudonym}.d{client['last_number']}"
-                record["datasets"][key] = words | {"path": location}
-            elif location is not None:
-                record["datasets"][key]["path"] = location
-            self._save(record)
+                record["datasets"][key] = words | {"path": None}
+            entry = record["datasets"][key]
+            entry["path"] = location or entry["path"]
+            entry["env"] = env or entry.get("env")
+            entry["terms"] = DatasetTerms.from_json(entry.get("terms", {})).updated(terms or DatasetTerms()).to_json()
         return key
+
+    def find_dataset(self, *, client_id: str, project: str, data_source: str, domain: str) -> str | None:
+        """Key of the dataset that has these four words; None where there is none."""
+        words = {"client_id": client_id, "project": project, "data_source": data_source, "domain": domain}
+        words = {name: normalize_words(word) for name, word in words.items()}
+        record = self._sealed.read()
+        return next((key for key, known in record["datasets"].items() if words.items() <= known.items()), None)
 
     def dataset(self, key: str) -> RegisteredDataset:
         """Look up a dataset by its key.
@@ -110,10 +140,11 @@ class ClientRegister:
                 "field 'dataset' is no dataset key (and is not repeated here, as it may be a client's name): expected "
                 "one such as c-0123456789.d1; `rlctl dataset list` shows them"
             )
-        words = self._load()["datasets"].get(key)
-        if words is None:
+        entry = self._sealed.read()["datasets"].get(key)
+        if entry is None:
             raise UnknownPartition(f"dataset '{key}' is not registered: register it with `rlctl dataset add`")
-        return RegisteredDataset(key=key, pseudonym=key.split(".")[0], **words)
+        known: dict[str, Any] = entry | {"terms": DatasetTerms.from_json(entry.get("terms", {}))}
+        return RegisteredDataset(key=key, pseudonym=key.split(".")[0], **known)
 
     def datasets_of(self, client_id: str) -> tuple[str, ...]:
         """Keys of all datasets of a client, in the order of registration.
@@ -122,7 +153,7 @@ class ClientRegister:
             UnknownClient: no client of that name is registered.
         """
         pseudonym = self.pseudonym_of(client_id)
-        keys = [key for key in self._load()["datasets"] if key.startswith(f"{pseudonym}.")]
+        keys = [key for key in self._sealed.read()["datasets"] if key.startswith(f"{pseudonym}.")]
         return tuple(sorted(keys, key=lambda key: int(key.rpartition(".d")[2])))
 
     def pseudonym_of(self, client_id: str) -> str:
@@ -132,7 +163,7 @@ class ClientRegister:
             UnknownClient: no client of that name is registered; a client in another spelling is suggested.
         """
         name = normalize_words(client_id)
-        clients = self._load()["clients"]
+        clients = self._sealed.read()["clients"]
         for pseudonym, client in clients.items():
             if client["client_id"] == name:
                 return pseudonym
@@ -140,20 +171,31 @@ class ClientRegister:
         advice = f"did you mean '{similar[0]}'?" if similar else "register one of its datasets with `rlctl dataset add`"
         raise UnknownClient(f"client '{name}' is not registered: {advice}")
 
+    def find_client(self, name_or_pseudonym: str) -> str:
+        """Look up a client's pseudonym by either; a name that reads like a pseudonym is taken for a pseudonym.
+
+        Raises:
+            UnknownClient: no client has it.
+        """
+        if _PSEUDONYM.fullmatch(name_or_pseudonym):
+            self.client_of(name_or_pseudonym)
+            return name_or_pseudonym
+        return self.pseudonym_of(name_or_pseudonym)
+
     def client_of(self, pseudonym: str) -> str:
         """Look up a client's name by pseudonym.
 
         Raises:
             UnknownClient: no client has that pseudonym.
         """
-        client = self._load()["clients"].get(pseudonym)
+        client = self._sealed.read()["clients"].get(pseudonym)
         if client is None:
             raise UnknownClient(f"pseudonym '{pseudonym}' is not registered: it belongs to another register")
         return client["client_id"]
 
     def names(self) -> tuple[str, ...]:
         """Names of all clients in alphabetical order."""
-        return tuple(sorted(client["client_id"] for client in self._load()["clients"].values()))
+        return tuple(sorted(client["client_id"] for client in self._sealed.read()["clients"].values()))
 
     def refuse_client_names(self, text: str, *, field: str) -> None:
         """Refuse a text that contains a registered client's name, whatever its case, accents and separators.
@@ -171,57 +213,6 @@ class ClientRegister:
                 f"{field}: contains the name of client '{self.pseudonym_of(found)}': "
                 "expected a text without clients' names, as it is shown in keys and logs; choose another"
             )
-
-    def _load(self) -> dict[str, dict[str, dict[str, Any]]]:
-        with _refusals_explained(self._file):
-            try:
-                data = self._file.read_bytes()
-            except FileNotFoundError:
-                return {"clients": {}, "datasets": {}}
-        try:
-            record = json.loads(data)
-            if set(record) != {"clients", "datasets"}:
-                raise ValueError("expected exactly the fields clients and datasets")
-        except (ValueError, TypeError) as error:
-            raise CorruptObject(
-                f"client register '{self._file}' is damaged ({type(error).__name__}): restore it from a backup"
-            ) from error
-        return record
-
-    def _save(self, record: Mapping[str, Any]) -> None:
-        """Replace the file at once; the lock is held, so nobody else writes the temporary one."""
-        temporary = self._folder / f"{_FILE_NAME}.new"
-        with _refusals_explained(self._file):
-            temporary.unlink(missing_ok=True)
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(canonical_json(record))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._file)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with _refusals_explained(self._file):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self._folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-
-def _checked_word(word: Any, *, name: str) -> str:
-    text = normalize_words(word) if isinstance(word, str) else ""
-    if not text:
-        raise InvalidDataset(f"dataset field '{name}': expected a non-empty text, got {word!r}: fill it in")
-    if len(text) > MAX_WORD_LENGTH:
-        raise InvalidDataset(
-            f"dataset field '{name}': expected at most {MAX_WORD_LENGTH} characters, got {len(text)}: shorten it"
-        )
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise InvalidDataset(f"dataset field '{name}': holds a control character: remove it")
-    return text
 
 
 def _checked_path(path: str | os.PathLike[str]) -> str:
@@ -257,14 +248,3 @@ def _new_pseudonym(taken: Mapping[str, Any]) -> str:
         pseudonym = f"c-{secrets.token_hex(5)}"
         if pseudonym not in taken:
             return pseudonym
-
-
-@contextmanager
-def _refusals_explained(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnavailable(
-            f"client register '{file}': {error.strerror or error}: "
-            "let this user read and write there, free some space, or choose another folder"
-        ) from error

@@ -3,13 +3,40 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
+from rl_assets.errors import InvalidDataset
+
+MAX_WORD_LENGTH = 200
 _SHORT_NAME_LENGTH = 4
 
 
 def normalize_words(text: str) -> str:
     """Compose unicode and reduce white space, so that what looks the same is stored the same."""
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def checked_words(text: Any, *, name: str, max_length: int = MAX_WORD_LENGTH) -> str:
+    """Take a text as a person gave it, normalized.
+
+    Args:
+        text: what was given.
+        name: what to call it in the error.
+        max_length: characters.
+
+    Raises:
+        InvalidDataset: it is empty, no text, too long or unprintable.
+    """
+    words = normalize_words(text) if isinstance(text, str) else ""
+    if not words:
+        raise InvalidDataset(f"dataset field '{name}': expected a non-empty text, got {text!r}: fill it in")
+    if len(words) > max_length:
+        raise InvalidDataset(
+            f"dataset field '{name}': expected at most {max_length} characters, got {len(words)}: shorten it"
+        )
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in words):
+        raise InvalidDataset(f"dataset field '{name}': holds a control character: remove it")
+    return words
 
 
 def letters_of(text: str) -> str:

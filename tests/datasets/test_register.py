@@ -1,16 +1,17 @@
-import json
 import os
 import re
 import stat
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from rl_assets.datasets.files import read_dataset
 from rl_assets.datasets.register import ClientRegister
-from rl_assets.errors import BadInput, CorruptObject, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
+from rl_assets.datasets.terms import DatasetTerms, LawfulBasis
+from rl_assets.errors import BadInput, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
 from rl_assets.store.artifacts import write_artifact
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore, namespace_of
@@ -203,7 +204,7 @@ def test_the_register_is_readable_by_its_owner_only(register, tmp_path: Path):
         os.umask(old)
     folder = tmp_path / "register"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.iterdir()]}
-    assert modes == {"register": 0o700, "clients.json": 0o600, "clients.lock": 0o600}
+    assert modes == {"register": 0o700, "clients.sealed": 0o600, "clients.lock": 0o600}
 
 
 def test_a_logged_dataset_shows_no_free_text(register):
@@ -211,7 +212,7 @@ def test_a_logged_dataset_shows_no_free_text(register):
     assert repr(register.dataset(key)) == f"RegisteredDataset(key='{key}', pseudonym='{key.partition('.')[0]}')"
 
 
-def test_a_canary_name_is_in_no_file_but_the_register(tmp_path: Path):
+def test_a_canary_name_is_in_no_file_and_the_register_is_encrypted(tmp_path: Path):
     folder = tmp_path / "incoming" / CANARY
     folder.mkdir(parents=True)
     (folder / f"{CANARY}.parquet").write_bytes(b"episodes")
@@ -235,7 +236,8 @@ def test_a_canary_name_is_in_no_file_but_the_register(tmp_path: Path):
         for word in words_of_canary[:2]
         if word.search(str(path.relative_to(tmp_path)).encode()) or (path.is_file() and word.search(path.read_bytes()))
     }
-    assert holders == {"register/clients.json"}
+    assert holders == set(), "and there it is encrypted"
+    assert register.client_of(keys[0].partition(".")[0]) == CANARY
     assert len(list((tmp_path / "state" / "store").rglob("*"))) > 5
 
 
@@ -297,17 +299,7 @@ ClientRegister(sys.argv[1]).add_dataset(client_id="Globex", project="p", data_so
     child.communicate()
     assert register.names() == ("ACME Corp",)
     assert register.add_dataset(**WORDS | {"project": "next"}) == key.replace(".d1", ".d2")
-    assert sorted(path.name for path in (tmp_path / "register").iterdir()) == ["clients.json", "clients.lock"]
-
-
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"clients":{}}', b"\xff\xfe", b"7"])
-def test_a_damaged_register_is_never_taken_for_an_empty_one(register, tmp_path: Path, data: bytes):
-    register.add_dataset(**WORDS)
-    (tmp_path / "register" / "clients.json").write_bytes(data)
-    for ask in (register.names, lambda: register.add_dataset(**WORDS)):
-        with pytest.raises(CorruptObject, match=r"clients\.json' is damaged.*restore it from a backup"):
-            ask()
-    assert (tmp_path / "register" / "clients.json").read_bytes() == data
+    assert sorted(path.name for path in (tmp_path / "register").iterdir()) == ["clients.lock", "clients.sealed"]
 
 
 def test_a_register_that_cannot_be_written_is_told_clearly(tmp_path: Path):
@@ -319,7 +311,22 @@ def test_a_register_that_cannot_be_written_is_told_clearly(tmp_path: Path):
         register.names()
 
 
-def test_the_file_is_plain_json_for_a_backup(register, tmp_path: Path):
-    key = register.add_dataset(**WORDS)
-    record = json.loads((tmp_path / "register" / "clients.json").read_text())
-    assert record["datasets"][key]["client_id"] == "ACME Corp"
+def test_a_name_that_reads_like_a_pseudonym_is_refused_and_both_find_a_client(register):
+    pseudonym = register.add_dataset(**WORDS).partition(".")[0]
+    assert register.find_client("ACME Corp") == register.find_client(pseudonym) == pseudonym
+    with pytest.raises(InvalidDataset, match="reads like a pseudonym"):
+        register.add_dataset(**WORDS | {"client_id": "c-0123456789"})
+    with pytest.raises(UnknownClient):
+        register.find_client("c-0123456789")
+
+
+def test_terms_and_env_are_kept_and_only_what_is_said_again_replaces_them(register):
+    terms = DatasetTerms(lawful_basis=LawfulBasis.CONTRACT, purpose="robots", retain_until=date(2027, 1, 2))
+    key = register.add_dataset(**WORDS, terms=terms, env="CartPole-v1")
+    register.add_dataset(**WORDS, terms=DatasetTerms(purpose="other robots"))
+    dataset = register.dataset(key)
+    assert dataset.env == "CartPole-v1"
+    assert dataset.terms == DatasetTerms(
+        lawful_basis=LawfulBasis.CONTRACT, purpose="other robots", retain_until=date(2027, 1, 2)
+    )
+    assert "robots" not in repr(dataset)

@@ -3,13 +3,15 @@
 import dagster as dg
 
 from rl_assets.config.keys import short_hash
-from rl_assets.datasets.files import read_dataset
-from rl_assets.datasets.register import ClientRegister
+from rl_assets.datasets.files import DatasetContent, read_dataset
+from rl_assets.datasets.register import ClientRegister, RegisteredDataset
+from rl_assets.datasets.summary import EpisodeSummary
+from rl_assets.defs.assets.dataset_card import describe_dataset
 from rl_assets.defs.partitions import DATASETS
+from rl_assets.errors import InvalidDataset
 from rl_assets.resources.configured import ClientsResource, InputsResource
+from rl_assets.resources.dataset_check import check_episodes
 from rl_assets.resources.inputs import OutputScope, Publication
-
-MAX_ROWS = 20
 
 
 @dg.asset(
@@ -42,19 +44,17 @@ def publish_dataset(scope: OutputScope, *, register: ClientRegister) -> Publicat
         facts={"dataset": entry.key, "content": content.kind, "merkle_root": content.merkle_root},
         config_hash=short_hash(entry.key),
         owners=frozenset({entry.pseudonym}),
-        metadata={
-            "content": content.kind,
-            "num_files": len(content.files),
-            "size_bytes": content.size_bytes,
-            "merkle_root": content.merkle_root,
-            "files": dg.MetadataValue.table(
-                [
-                    dg.TableRecord({"file": number, "sha256": file.sha256, "size_bytes": file.size_bytes})
-                    for number, file in enumerate(content.listing[:MAX_ROWS])
-                ],
-                schema=dg.TableSchema(
-                    [dg.TableColumn("file", "int"), dg.TableColumn("sha256"), dg.TableColumn("size_bytes", "int")]
-                ),
-            ),
-        },
+        metadata=describe_dataset(entry, content, _summarize(entry, content)),
     )
+
+
+def _summarize(entry: RegisteredDataset, content: DatasetContent) -> EpisodeSummary | None:
+    """The episodes in numbers; what is wrong with them may be in the client's words and is not logged."""
+    try:
+        return check_episodes(content.files, env=entry.env, what=f"dataset '{entry.key}'")
+    except InvalidDataset:
+        raise InvalidDataset(
+            f"dataset '{entry.key}': its files hold other episodes than they should; the reason may name columns of "
+            "the client's, so it is not logged here: register the same words and path again with `rlctl dataset add` "
+            "to see it"
+        ) from None
