@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from rl_assets.cli.options import JsonOption
 from rl_assets.errors import BadInput
 
 dataset_app = typer.Typer(
@@ -44,9 +45,7 @@ def dataset_add(
         str | None, typer.Option(help="Days from today such as 90d, or the last day such as 2027-12-31.")
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Licence or contract; stays in the register.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Register a dataset under its client; the same four words again give the same key.
 
@@ -90,9 +89,7 @@ def dataset_add(
 
 @dataset_app.command("list")
 def dataset_list(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else there.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the registered datasets with their owners and terms, from the client register."""
     from rl_assets import api
