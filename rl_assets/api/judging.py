@@ -7,7 +7,9 @@ import dagster as dg
 from rl_assets.api.drive import drive, error_of, execute, has_daemon, reason_of
 from rl_assets.api.installation import Installation
 from rl_assets.errors import BadInput, PromotionError, UnknownPartition
+from rl_assets.resources.actors import os_user
 from rl_assets.resources.inputs import Inputs
+from rl_assets.statistics.gate_rules import IS_INTACT
 from rl_assets.store.objects import ObjectStore
 
 GATE = "gate_evaluations"
@@ -45,7 +47,8 @@ def verdict(installation: Installation, env: str) -> dict[str, Any]:
 def judge_again(installation: Installation, env: str, *, reason: str) -> dict[str, Any]:
     """Ask the gates again about the newest candidate, with fresh episodes, as a further test of the champion's reign.
 
-    What passes is promoted by the sensor, as ever. The same reason again gets the same answer.
+    What passes is promoted by the sensor, as ever. The same reason again gets the same answer. A candidate that was
+    damaged when it was asked about last is asked about for the first time, which spends nothing further.
 
     Args:
         installation: where.
@@ -63,10 +66,16 @@ def judge_again(installation: Installation, env: str, *, reason: str) -> dict[st
     if not reason.strip():
         raise BadInput("asking the gates again needs a reason, as it spends the champion's ledger: add --again REASON")
     installation.register.refuse_client_names(reason, field="reason")
-    verdict(installation, env)
-    config = {"ops": {GATE: {"config": {"renewal": reason.strip()}}}}
+    earlier = verdict(installation, env)
+    # What was damaged was never judged: once it is mended, the question is the one that was meant all along.
+    was_damaged = any(item["name"] == IS_INTACT and item["verdict"] != "pass" for item in earlier["decisions"])
+    asked = {} if was_damaged else {"renewal": reason.strip(), "asked_by": os_user().name}
+    config = {"ops": {GATE: {"config": asked}}}
     result = execute(installation, assets=[dg.AssetKey(GATE)], partition=env, tags={"rl/env": env}, run_config=config)
     if not result.success:
+        flaws = [item["reason"] for item in verdict(installation, env)["decisions"] if item["name"] == IS_INTACT]
+        if error_of(result) is None and flaws:
+            raise PromotionError(f"{env}: the candidate cannot be judged: {flaws[0]}")
         raise error_of(result) or PromotionError(f"{env}: {reason_of(result)}")
     if not has_daemon(installation.instance):
         for _ in drive(installation):

@@ -7,7 +7,7 @@ from rl_assets.api.installation import Installation
 from rl_assets.api.queries import gate_decisions
 from rl_assets.defs.partitions import cell_key
 from rl_assets.resources.cells import SEEDS_KEY
-from rl_assets.resources.demand import envs_of, hparams_of
+from rl_assets.resources.demand import envs_of, hparams_of, read_demand
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import REUSED_KEY
 from rl_assets.resources.stages import answers
@@ -28,6 +28,8 @@ class SweepOutcome:
     """Cells that were not."""
     verdicts: dict[str, str | None]
     """Env key -> verdict of its gates; None where none was reached."""
+    others: dict[str, str]
+    """Env key -> the recipe that leads there and was judged, where this sweep does not ask for it."""
     reasons: dict[str, tuple[str, ...]]
     """Env key -> why its gates did not pass, `gate: reason` each; empty where they passed or nothing was judged."""
     num_trainings: int
@@ -45,19 +47,23 @@ class SweepOutcome:
 
 def sweep_outcome(installation: Installation, sweep_event: Event) -> SweepOutcome:
     """Look up what became of a materialization of `sweep_configs`."""
+    demand = read_demand(installation.log)
     evaluated = installation.log.latest_ids("policy_evaluations")
     cells = [cell_key(env, hparam) for env in envs_of(sweep_event) for hparam in hparams_of(sweep_event, env)]
     finished = tuple(key for key in cells if evaluated.get(key, 0) > sweep_event.event_id)
     stops = {key: installation.log.latest_stop("trained_policies", key) for key in cells if key not in finished}
     stopped = {key: stop[1] for key, stop in stops.items() if stop is not None and stop[0] > sweep_event.event_id}
     verdicts: dict[str, str | None] = {}
+    others: dict[str, str] = {}
     reasons: dict[str, tuple[str, ...]] = {}
     for env in envs_of(sweep_event):
         gate = installation.log.latest("gate_evaluations", env)
         board = installation.log.latest("eval_leaderboards", env)
-        is_judged = gate is not None and answers(gate, board)
+        is_judged = gate is not None and answers(gate, board, demand)
         verdicts[env] = gate.metadata["rl/verdict"] if gate is not None and is_judged else None
         decisions = gate_decisions(installation, env) if is_judged else ()
+        if gate is not None and is_judged and gate.metadata["candidate"] not in hparams_of(sweep_event, env):
+            others[env] = gate.metadata["candidate"]
         reasons[env] = tuple(f"{item.name}: {item.reason}" for item in decisions if item.verdict != "pass")
     report = installation.log.latest("sweep_reports", sweep_event.partition)
     num_trainings = int(sweep_event.metadata["num_members"])
@@ -68,6 +74,7 @@ def sweep_outcome(installation: Installation, sweep_event: Event) -> SweepOutcom
         stopped=stopped,
         failed=tuple(key for key in cells if key not in finished and key not in stopped),
         verdicts=verdicts,
+        others=others,
         reasons=reasons,
         num_trainings=num_trainings,
         num_reused=_count_reused(installation, finished, num_seeds=num_trainings // len(cells), since=sweep_event),

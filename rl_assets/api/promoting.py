@@ -118,8 +118,9 @@ def history(installation: Installation, env: str) -> dict[str, Any]:
     Returns:
         `{"env", "generation", "production", "staging", "archived", "transitions", "verdicts"}`; production and archived
         versions are as `champion` gives them, a transition has its `number`, its `title` and the fields of
-        `Transition`. Verdicts have `at`, `id`, `verdict`, `hparam`, `member_seed` and `decisions`; one that was given
-        again stands once. Both lists are oldest first.
+        `Transition`. Verdicts have `at`, `id`, `verdict`, `hparam`, `member_seed`, `decisions`, and where they were
+        asked for again the `renewal` and who `asked_by`; one that was given again stands once. Both lists are oldest
+        first.
 
     Raises:
         UnknownPartition: nothing was ever judged, promoted, staged or tried there.
@@ -162,6 +163,8 @@ def _verdicts(installation: Installation, env: str) -> list[dict[str, Any]]:
                     "hparam": facts["candidate"]["hparam"],
                     "member_seed": facts["candidate"]["member_seed"],
                     "decisions": facts["decisions"],
+                    "renewal": facts["renewal"],
+                    "asked_by": event.metadata.get("asked_by", ""),
                 }
     return list(found.values())
 

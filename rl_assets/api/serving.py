@@ -1,5 +1,6 @@
 """Loading champions: the exact weights that each environment serves."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -16,18 +17,24 @@ from rl_assets.store.bundles import promoted_member
 from rl_assets.store.objects import ObjectStore
 
 
-def load_champions(installation: Installation) -> dict[str, Policy]:
-    """Load the champion of every environment that has one.
+def load_champions(installation: Installation, envs: Collection[str] | None = None) -> dict[str, Policy]:
+    """Load the champions of environments.
+
+    Args:
+        installation: where.
+        envs: env keys; None: every environment that has one.
 
     Returns:
         Env key -> policy, whose `act(observations)` gives an action for each observation.
 
     Raises:
-        CorruptObject: the bytes of a champion are not those that were promoted.
+        UnknownPartition: nothing was promoted in an environment that is named.
+        ObjectNotFound, CorruptObject: the bytes of one of these champions are not those that were promoted; name the
+            others to load them alone.
     """
     return {
         env: load_policy(*promoted_member(_champion_artifact(installation, env)))
-        for env in installation.log.latest_ids("promoted_models")
+        for env in (installation.log.latest_ids("promoted_models") if envs is None else envs)
     }
 
 

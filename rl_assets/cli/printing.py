@@ -73,7 +73,8 @@ def print_outcome(outcome: SweepOutcome) -> None:
     for key in outcome.failed:
         _tell(f"  failed: {key}")
     for env, verdict in outcome.verdicts.items():
-        _tell(f"  {env}: {verdict or 'no verdict'}")
+        other = f", of '{outcome.others[env]}', which leads there for another sweep" if env in outcome.others else ""
+        _tell(f"  {env}: {verdict or 'no verdict'}{other}")
         for reason in outcome.reasons[env]:
             _tell(f"    {reason}")
     if outcome.report is not None:

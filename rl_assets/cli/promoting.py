@@ -68,6 +68,8 @@ def _print_verdict(verdict: Mapping[str, Any]) -> None:
     """A verdict that changed nothing; one that passed stands beside the promotion that it led to."""
     word = {"hold": "held", "fail": "failed"}[verdict["verdict"]]
     print_lines(f"  -  {verdict['at']}  {word} {verdict['hparam']}, member of seed {verdict['member_seed']}")
+    if verdict["renewal"]:
+        print_lines(f"     asked again by {verdict['asked_by'] or 'somebody'}: {verdict['renewal']}")
     for decision in verdict["decisions"]:
         if decision["verdict"] != "pass":
             print_lines(f"     {decision['name']} {decision['verdict']}: {decision['reason']}")

@@ -130,6 +130,8 @@ class GatesConfig(StrictModel):
     def _floors_are_named(self) -> Self:
         if isinstance(self.floor, dict) and not self.floor:
             raise ValueError("floor names no env: give a number, a mapping of env to number, or leave it out")
+        if self.non_inferiority is not None and not self.beats_champion:
+            raise ValueError("non_inferiority loosens beats_champion, which is false: leave out one of the two")
         return self
 
     def floor_of(self, env: str) -> float | None:

@@ -16,8 +16,9 @@ from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import Event, EventLog
 from rl_assets.resources.gate_setup import champions_policy, gate_providers, metrics_to_play, rules_for
 from rl_assets.resources.inputs import Input, Inputs, OutputScope, Publication
-from rl_assets.resources.stages import FLAWS_KEY
+from rl_assets.resources.stages import FLAWS_KEY, GATES_KEY, gates_version
 from rl_assets.rl.evaluation import EpisodeRecords, join_episodes
+from rl_assets.rl.policy import PolicySpec
 from rl_assets.rl.seeding import gate_seeds
 from rl_assets.rl.trials import first_episodes
 from rl_assets.statistics.gate_rules import BEATS_CHAMPION, IS_INTACT, POWER_IMPROVEMENT, GateRules, power_to_see
@@ -36,6 +37,8 @@ from rl_assets.store.bundles import (
 QUESTION_KEY = "rl/question"
 VERDICT_KEY = "rl/verdict"
 Facts = dict[str, Any]
+Contender = tuple[PolicySpec, Mapping[str, Any]]
+"""Spec and tensors of one policy."""
 
 
 class GateQuestion:
@@ -46,16 +49,17 @@ class GateQuestion:
         env: env key.
         inputs: the event log and the store behind the scope.
         renewal: why what was answered before is asked again with fresh episodes; empty: it is not.
+        asked_by: who asks again.
 
     Raises:
         InputNotFound: there is no leaderboard yet, or its candidate is not asked for any more.
     """
 
-    def __init__(self, scope: OutputScope, *, env: str, inputs: Inputs, renewal: str = "") -> None:
+    def __init__(self, scope: OutputScope, *, env: str, inputs: Inputs, renewal: str = "", asked_by: str = "") -> None:
         self._scope = scope
         self._inputs = inputs
         self._env_key = env
-        self._renewal = renewal.strip()
+        self._renewal, self._asked_by = renewal.strip(), asked_by
         self._board = scope.read("eval_leaderboards", env, is_evidence=True)
         self._candidate: dict[str, Any] = self._board.artifact.facts["candidate"]
         self._champion = self._read_champion()
@@ -74,8 +78,7 @@ class GateQuestion:
     @property
     def key(self) -> str:
         """The same for the same two sets of weights under the same gates; it also decides the episodes' seeds."""
-        asked = self._gates.model_copy(update={"promote_to": "production"})  # where a pass leads is no part of it
-        words = [self._env_key, self._weights, self._champion_weights, config_hash(asked), self._is_deterministic]
+        words = [self._env_key, self._weights, self._champion_weights, self._gates_version]
         return short_hash([*words, self._renewal] if self._renewal else words)
 
     def answer(self, *, asked_at: datetime) -> tuple[Publication, tuple[GateDecision, ...]]:
@@ -122,14 +125,15 @@ class GateQuestion:
     def _judge(self, asked_at: datetime) -> tuple[Facts, list[EpisodeRecords]]:
         """Claim a test of this reign, then look at fresh episodes until the gates can tell."""
         assert self._policy is not None, "a flawed candidate is never judged"
+        contenders = self._contenders()
+        rules = self._rules()
         ledger = self._inputs.alpha_ledger(self._env_key, reign=self._inputs.champions(self._env_key).reign())
         test = ledger.claim(self.key, claimed_at=asked_at.isoformat(timespec="seconds"))
         alpha = alpha_of_test(test.number, confidence=self._gates.confidence)
-        rules = self._rules()
         episodes: list[EpisodeRecords] = []
 
         def ask(look: int, confidence: float) -> tuple[GateDecision, ...]:
-            fresh = self._play(look)
+            fresh = self._play(contenders, look)
             episodes[:] = [join_episodes(parts) for parts in zip(episodes, fresh, strict=True)] if episodes else fresh
             return rules.decide(episodes[0], episodes[1] if len(episodes) > 1 else None, confidence=confidence)
 
@@ -151,14 +155,18 @@ class GateQuestion:
             else (self._scope.open(reigning[0], is_evidence=True).artifact, reigning[1]),
         )
 
-    def _play(self, look: int) -> list[EpisodeRecords]:
-        """A look's fresh episodes of the candidate and the champion on the same starts, each the first of a stream."""
+    def _contenders(self) -> Sequence[Contender]:
+        """The candidate and the champion, read before a test is claimed: what cannot be read spends nothing."""
         assert self._policy is not None
-        num = self._gates.num_episodes
-        seeds = gate_seeds(env_key=self._env_key, question=self.key, num_envs=num * MAX_LOOKS)
         contenders = [trained_member(self._policy.artifact, self._candidate["member_seed"])]
         if self._champion is not None:
             contenders.append(promoted_member(self._champion.artifact))
+        return contenders
+
+    def _play(self, contenders: Sequence[Contender], look: int) -> list[EpisodeRecords]:
+        """A look's fresh episodes of the candidate and the champion on the same starts, each the first of a stream."""
+        num = self._gates.num_episodes
+        seeds = gate_seeds(env_key=self._env_key, question=self.key, num_envs=num * MAX_LOOKS)
         return first_episodes(
             self._env,
             contenders,
@@ -228,11 +236,17 @@ class GateQuestion:
                 "was_asked_before": was_asked_before,
                 QUESTION_KEY: question,
                 VERDICT_KEY: facts["verdict"],
+                GATES_KEY: self._gates_version,
+                **({"asked_by": self._asked_by} if self._asked_by else {}),
                 **({"plugins": dg.MetadataValue.json(gate_providers(self._gates))} if self._gates.plugins else {}),
                 **({FLAWS_KEY: dg.MetadataValue.json(list(self._flaws))} if self._flaws else {}),
             },
         )
         return publication, decisions
+
+    @property
+    def _gates_version(self) -> str:
+        return gates_version(self._gates, is_deterministic=self._is_deterministic)
 
     @property
     def _weights(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rl_assets.config.roles import Role
 from rl_assets.datasets.register import ClientRegister
-from rl_assets.errors import BadInput, CorruptObject, ObjectNotFound, PromotionRefused, UnknownPartition
+from rl_assets.errors import BadInput, CorruptObject, ObjectNotFound, PromotionRefused, RoleMissing, UnknownPartition
 from rl_assets.resources.actors import Actor, Roles
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.inputs import OutputScope, Publication
@@ -62,8 +62,13 @@ class Decision:
             )
         roles.require(self.actor, ROLE, to=f"{_VERBS[self.action]} '{self.env}'")
 
-    def attempt(self, note: str) -> Transition:
-        """The entry of this decision in the history where it was refused."""
+    def attempt(self, note: str, *, role: str = ROLE) -> Transition:
+        """The entry of this decision in the history where it was refused.
+
+        Args:
+            note: why.
+            role: in which the actor asked; empty where it was not held.
+        """
         return Transition(
             env=self.env,
             action=self.action,
@@ -71,7 +76,7 @@ class Decision:
             model=None,
             actor=self.actor.name,
             is_verified=self.actor.is_verified,
-            role=ROLE,
+            role=role,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             reason=self.reason,
             request=self.request,
@@ -85,7 +90,9 @@ def refusals_noted(decision: Decision, history: ChampionHistory) -> Iterator[Non
     try:
         yield
     except (PromotionRefused, CorruptObject, ObjectNotFound) as error:
-        history.note(decision.attempt(str(error)))
+        asked = f" (asked for recipe '{decision.hparam}')" if decision.hparam is not None else ""
+        role = "" if isinstance(error, RoleMissing) else ROLE
+        history.note(decision.attempt(f"{error}{asked}", role=role))
         raise
 
 

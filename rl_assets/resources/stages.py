@@ -6,12 +6,17 @@ without asking for anything a second time.
 
 from collections.abc import Iterable, Mapping
 
+from rl_assets.config.canonical import config_hash
+from rl_assets.config.evaluation import GatesConfig
 from rl_assets.config.keys import short_hash
 from rl_assets.resources.demand import Demand
 from rl_assets.resources.event_log import Event, EventLog
 
 FLAWS_KEY = "rl/flaws"
 """On a verdict that no gate reached because the candidate is damaged: it is asked again once that is mended."""
+
+GATES_KEY = "rl/gates"
+"""On a sweep and on a verdict: which gates are meant, see `gates_version`."""
 
 EVALUATIONS_KEY = "rl/evaluations"
 """On a leaderboard: a hash over the evaluations that it ranked."""
@@ -47,11 +52,27 @@ def ranks_all(leaderboard: Event | None, evaluations: Mapping[str, str]) -> bool
     return leaderboard is not None and leaderboard.metadata.get(EVALUATIONS_KEY) == short_hash(dict(evaluations))
 
 
-def answers(gate: Event | None, leaderboard: Event | None) -> bool:
-    """Whether a gate evaluation looked at this leaderboard, by its bytes."""
+def gates_version(gates: GatesConfig, *, is_deterministic: bool) -> str:
+    """The same for gates that ask the same of a candidate; where a pass leads is no part of it."""
+    return short_hash([config_hash(gates.model_copy(update={"promote_to": "production"})), is_deterministic])
+
+
+def wanted_gates(leaderboard: Event, demand: Demand) -> str | None:
+    """Version of the gates that a leaderboard's candidate has to pass: those of the newest sweep that asks for it.
+
+    Returns:
+        None where no sweep asks for it any more, or the sweep does not say.
+    """
+    sweep = demand.sweep_for(leaderboard.partition, leaderboard.metadata.get("candidate", {}).get("hparam", ""))
+    return None if sweep is None else sweep.metadata.get(GATES_KEY)
+
+
+def answers(gate: Event | None, leaderboard: Event | None, demand: Demand) -> bool:
+    """Whether a gate evaluation looked at this leaderboard, by its bytes, with the gates that are wanted now."""
     if gate is None or leaderboard is None or gate.metadata.get(FLAWS_KEY):
         return False
-    return any(
+    wanted = wanted_gates(leaderboard, demand)
+    return wanted in (None, gate.metadata.get(GATES_KEY)) and any(
         (read.asset, read.data_version) == (leaderboard.asset, leaderboard.data_version) for read in gate.inputs or ()
     )
 

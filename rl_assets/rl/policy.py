@@ -188,6 +188,7 @@ class Policy:
             ValueError: observations of another shape or not finite, or no generator to sample with.
         """
         expected = ("num_envs", *self.spec.observation_shape)
+        observations = np.asarray(observations)
         if observations.ndim != len(expected) or observations.shape[1:] != self.spec.observation_shape:
             raise ValueError(
                 f"observations have shape {observations.shape}: expected [{', '.join(map(str, expected))}]"

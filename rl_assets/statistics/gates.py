@@ -120,9 +120,8 @@ def tail_gate(
     bounds = tail_interval(sample, level=level, confidence=confidence)
     found = f"the worst {100 * level:.4g} % of {len(sample)} episodes have a mean of {worst:.6g}"
     if bounds is None:
-        return GateDecision(
-            name=name, verdict="hold", reason=f"{found}, which are too few to bound it: run more", numbers=numbers
-        )
+        reason = f"{found}, which are too few to bound it: raise gates.num_episodes"
+        return GateDecision(name=name, verdict="hold", reason=reason, numbers=numbers)
     verdict, place = _compare(bounds, floor, kind="floor")
     return GateDecision(
         name=name,

@@ -238,3 +238,32 @@ def test_gates_that_nobody_can_ask_are_refused_before_anything_starts(
     with pytest.raises(InvalidConfig, match=words):
         api.run_sweep(installation, tiny_sweep(gates=gates))
     assert installation.log.latest("sweep_configs", "tiny") is None
+
+
+def test_changed_gates_are_asked_of_the_same_candidate(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play_fixed_returns(monkeypatch, [90.0, 91.0, 92.0, 93.0])
+    assert api.run_sweep(installation, tiny_sweep(gates={"floor": 1e6, "num_episodes": 4})).verdicts == {ENV: "fail"}
+    assert api.run_sweep(installation, tiny_sweep(gates={"floor": 1.0, "num_episodes": 4})).verdicts == {ENV: "pass"}
+    assert newest(installation).metadata["test"] == 2
+    assert api.champion(installation, ENV)["generation"] == 1
+    again = api.run_sweep(installation, tiny_sweep("other", gates={"floor": 1.0, "num_episodes": 4}))
+    assert again.verdicts == {ENV: "pass"}
+    assert len(ledger(installation)) == 2, "the same gates under another name ask nothing new"
+
+
+def test_what_cannot_be_read_spends_no_test(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    play_fixed_returns(monkeypatch, [90.0, 91.0, 92.0, 93.0], [10.0, 12.0, 11.0, 13.0])
+    api.run_sweep(installation, tiny_sweep("first", grid={"learning_rate": [1e-3]}, gates=FLOOR))
+    model = installation.log.latest("promoted_models", ENV)
+    assert model is not None
+    store = ObjectStore(installation.home.store_url)
+    file = store.root / read_artifact(store, ArtifactRef.from_json(model.metadata["rl/artifact"])).path(
+        "policy.safetensors"
+    )
+    prefer(monkeypatch, "lr=0.002")
+    file.chmod(0o644)
+    file.write_bytes(b"#" * file.stat().st_size)
+    api.run_sweep(installation, tiny_sweep("second", grid={"learning_rate": [2e-3]}, gates=FLOOR))
+    assert ledger(installation, reign=1) == ()

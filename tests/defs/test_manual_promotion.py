@@ -270,6 +270,8 @@ def test_who_lacks_the_role_is_refused_and_noted(rooted: Installation) -> None:
     assert [(entry.actor, entry.is_verified, entry.outcome) for entry in noted[1:]] == [
         (ME, False, "refused"), ("bob", True, "refused"), ("alice", True, "done")
     ]  # fmt: skip
+    assert [entry.role for entry in noted[1:]] == ["", "", "promoter"], "who was denied held no role"
+    assert f"asked for recipe '{other}'" in noted[1].note
 
 
 def test_a_launch_from_the_ui_names_who_decides_and_is_only_claimed(installation: Installation) -> None:

@@ -9,7 +9,7 @@ import pytest
 from rl_assets import api
 from rl_assets.api.drive import drive, execute
 from rl_assets.api.installation import Installation
-from rl_assets.errors import PromotionConflict
+from rl_assets.errors import PromotionConflict, UnknownPartition
 from rl_assets.resources.inputs import Inputs
 from rl_assets.resources.promotion import Promotion
 from rl_assets.store.history import ChampionHistory
@@ -142,6 +142,9 @@ def test_what_is_promoted_is_one_members_exact_weights(installation: Installatio
         member = scope.open(trained).artifact.read(f"member-{champion['member_seed']}/policy.safetensors")
         assert scope.open(promoted).artifact.read("policy.safetensors") == member
     policy = api.load_champions(installation)[ENV]
+    assert set(api.load_champions(installation, [ENV])) == {ENV}
+    with pytest.raises(UnknownPartition, match="no champion for env 'Acrobot-v1'"):
+        api.load_champions(installation, ["Acrobot-v1"])
     assert policy.act(np.zeros((3, 4), np.float32)).shape == (3,)
 
 

@@ -33,6 +33,9 @@ class GateConfig(dg.Config):
     renewal: str = ""
     """Why to ask again, with fresh episodes, what was answered before; it counts as a further test of the reign."""
 
+    asked_by: str = ""
+    """Who asks again; a claim."""
+
 
 CHECKS = (*BUILT_IN_GATES, *(name for name in plugin_names(GATES) if name not in BUILT_IN_GATES))
 """The product's own gates, and those that were installed when this process began."""
@@ -66,7 +69,7 @@ def gate_evaluations(
     """Ask whether the leaderboard's candidate may be promoted."""
     env = context.partition_key
     with inputs.for_output("gate_evaluations", env) as scope:
-        question = GateQuestion(scope, env=env, inputs=inputs.plain, renewal=config.renewal)
+        question = GateQuestion(scope, env=env, inputs=inputs.plain, renewal=config.renewal, asked_by=config.asked_by)
         publication, decisions = question.answer(asked_at=datetime.now(UTC))
     return publication.as_result(_check_results(decisions))
 

@@ -11,6 +11,7 @@ from rl_assets.defs.partitions import DATASETS, ENVS, HPARAMS, SWEEPS, add_keys
 from rl_assets.resources.admission import admit_sweep
 from rl_assets.resources.configured import ClientsResource, InputsResource, SweepsResource
 from rl_assets.resources.demand import CELLS_KEY, cells_metadata
+from rl_assets.resources.stages import GATES_KEY, gates_version
 
 MAX_ROWS = 20
 
@@ -78,6 +79,7 @@ def _describe(plan: SweepPlan) -> dict[str, object]:
         * len(plan.seeds),
         "recipes": dg.MetadataValue.table(rows),
         CELLS_KEY: dg.MetadataValue.json(cells_metadata(plan.envs, plan.recipes)),
+        GATES_KEY: gates_version(plan.gates, is_deterministic=plan.evaluation.deterministic),
     }
 
 

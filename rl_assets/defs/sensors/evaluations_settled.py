@@ -7,7 +7,7 @@ from rl_assets.defs.partitions import split_cell
 from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.event_log import EventLog
-from rl_assets.resources.stages import answers, evaluations_by_env, newest_by_env, ranks_all
+from rl_assets.resources.stages import answers, evaluations_by_env, newest_by_env, ranks_all, wanted_gates
 
 BOARD = dg.AssetKey("eval_leaderboards")
 GATE = dg.AssetKey("gate_evaluations")
@@ -33,7 +33,8 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     }
     busy |= activity.partitions_in_work("eval_leaderboards") | activity.partitions_in_work("gate_evaluations")
     envs = [env for env in context.instance.get_dynamic_partitions("env") if env not in busy]
-    evaluations = evaluations_by_env(read_demand(log), log.latest_versions("policy_evaluations"), envs)
+    demand = read_demand(log)
+    evaluations = evaluations_by_env(demand, log.latest_versions("policy_evaluations"), envs)
     boards, gates = log.newest("eval_leaderboards", evaluations), log.newest("gate_evaluations", evaluations)
     evaluated = newest_by_env(log.latest_ids("policy_evaluations"))
     promoted = log.latest_ids("promoted_models")
@@ -43,8 +44,9 @@ def evaluations_settled(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if board is None or not ranks_all(board, versions):
             state = f"{short_hash(versions)}/{board.event_id if board else 0}/{evaluated[env]}"
             requests.append(_request(f"rank/{env}/{state}", env, [BOARD, GATE]))
-        elif not answers(gate, board):
-            state = f"{board.event_id}/{evaluated[env]}/{promoted.get(env, 0)}"
+        elif not answers(gate, board, demand):
+            wanted = wanted_gates(board, demand) or "any"
+            state = f"{board.event_id}/{evaluated[env]}/{promoted.get(env, 0)}/{wanted}"
             requests.append(_request(f"gate/{env}/{state}", env, [GATE]))
     before = activity.requested_before(new.tags[REQUEST_TAG] for new in requests)
     return dg.SensorResult(run_requests=[new for new in requests if new.tags[REQUEST_TAG] not in before])

@@ -65,5 +65,6 @@ def _settled_envs(log: EventLog, demand: Demand) -> set[str]:
     evaluations = evaluations_by_env(demand, log.latest_versions("policy_evaluations"), envs)
     boards = log.newest("eval_leaderboards", evaluations)
     ranked = {env for env, versions in evaluations.items() if ranks_all(boards.get(env), versions)}
-    gates = {env: gate for env, gate in log.newest("gate_evaluations", ranked).items() if answers(gate, boards[env])}
+    judged = log.newest("gate_evaluations", ranked)
+    gates = {env: gate for env, gate in judged.items() if answers(gate, boards[env], demand)}
     return set(gates) - awaiting_promotion(gates, log)
