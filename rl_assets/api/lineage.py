@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -293,11 +294,4 @@ def champion_reference(installation: Installation, env: str) -> str:
 
 
 def _with_facts(event: Materialization, facts: Mapping[int, Mapping[str, Any]]) -> Materialization:
-    return Materialization(
-        asset=event.asset,
-        partition=event.partition,
-        event_id=event.event_id,
-        data_version=event.data_version,
-        inputs=event.inputs,
-        facts=facts.get(event.event_id, {}),
-    )
+    return replace(event, facts=facts.get(event.event_id, {}))

@@ -211,13 +211,20 @@ def run_sql(statement: str) -> Any:
         (run_sql("DELETE FROM facts WHERE event_id = 2"), "lost the facts of 1 events"),
     ],
 )
-def test_a_damaged_index_is_noticed_and_built_again(tmp_path: Path, log: MemoryLog, spoil: Any, words: str) -> None:
+def test_a_damaged_index_is_noticed_and_built_again(
+    tmp_path: Path, log: MemoryLog, monkeypatch: pytest.MonkeyPatch, spoil: Any, words: str
+) -> None:
     index = LineageIndex(tmp_path, log)
     index.refresh()
     spoil(index.file)
     told: list[str] = []
     rebuild = index._rebuild
-    index._rebuild = lambda because: (told.append(str(because)), rebuild(because))[1]  # type: ignore[method-assign]
+
+    def told_rebuild(because: Any) -> Any:
+        told.append(str(because))
+        return rebuild(because)
+
+    monkeypatch.setattr(index, "_rebuild", told_rebuild)
     assert indexed(index) == scanned(log)
     assert len(told) == 1
     assert words in told[0]
