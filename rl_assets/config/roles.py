@@ -8,18 +8,24 @@ from pydantic import Field
 from rl_assets.config.strict import StrictModel
 from rl_assets.config.yaml import load_yaml
 
-Role = Literal["promoter"]
+Role = Literal["promoter", "eraser"]
 
 
 class RolesConfig(StrictModel):
-    """Names of the actors who hold each role."""
+    """Names of the actors who hold each role, and what one alone may not do."""
 
     promoter: tuple[str, ...] = Field(default=(), strict=False)
     """May promote and roll back by hand."""
 
+    eraser: tuple[str, ...] = Field(default=(), strict=False)
+    """May plan and confirm erasures."""
+
+    second_actor: bool = True
+    """Whether an erasure is confirmed by another person than the one who planned it; the certificate says so."""
+
     def holders(self, role: Role) -> tuple[str, ...]:
         """Names of those who hold a role."""
-        return {"promoter": self.promoter}[role]
+        return {"promoter": self.promoter, "eraser": self.eraser}[role]
 
 
 def read_roles(file: Path) -> RolesConfig | None:

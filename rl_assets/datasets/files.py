@@ -3,11 +3,12 @@
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rl_assets.config.canonical import canonical_json
 from rl_assets.datasets.register import RegisteredDataset
+from rl_assets.datasets.subjects import ErasedSubject, Excludes, excludes, without_subjects
 from rl_assets.errors import InvalidDataset
 
 _CHUNK_BYTES = 1 << 20
@@ -56,13 +57,15 @@ class DatasetContent:
 def read_dataset(dataset: RegisteredDataset) -> DatasetContent:
     """Scan the files that a dataset was registered with, or declare it where there are none.
 
+    Episodes about subjects that were erased from it are left out, whatever the files hold.
+
     Raises:
         InvalidDataset: the files cannot be taken as they are; names the key alone, as it may be logged.
     """
     if dataset.path is None:
         return declare_dataset(dataset.key)
     try:
-        return scan_files(dataset.path)
+        return without_erased(scan_files(dataset.path), dataset.erased_subjects)
     except InvalidDataset:
         raise InvalidDataset(
             f"dataset '{dataset.key}': its files are missing or cannot be taken as they are; the reason names them, so "
@@ -95,6 +98,32 @@ def scan_files(path: str | os.PathLike[str]) -> DatasetContent:
         listing=files,
         files=_LazyContents(base=base, files=neutral),
         originals=_LazyContents(base=base, files={file.name: file for file in files}),
+    )
+
+
+def without_erased(content: DatasetContent, erased: Sequence[ErasedSubject]) -> DatasetContent:
+    """The same dataset without the episodes about erased subjects; a file of which nothing stays is left out.
+
+    Raises:
+        InvalidDataset: nothing at all is left, or a file cannot be read.
+    """
+    if not erased:
+        return content
+    is_excluded = excludes(erased)
+    staying: dict[str, DatasetFile] = {}
+    for neutral, file in zip(content.files, content.listing, strict=True):
+        rest = without_subjects(content.files[neutral], neutral, is_excluded)
+        if rest is not None:
+            sha256 = hashlib.sha256(rest).hexdigest()
+            staying[neutral] = DatasetFile(name=file.name, sha256=sha256, size_bytes=len(rest))
+    if not staying:
+        raise InvalidDataset("dataset: every episode is about a subject who was erased: expected some of others")
+    names = [file.name for file in staying.values()]
+    return replace(
+        content,
+        listing=tuple(staying.values()),
+        files=_WithoutSubjects(content.files, list(staying), is_excluded),
+        originals=_WithoutSubjects(content.originals, names, is_excluded),
     )
 
 
@@ -154,6 +183,26 @@ class _LazyContents(Mapping[str, bytes]):
 
     def __len__(self) -> int:
         return len(self._files)
+
+
+class _WithoutSubjects(Mapping[str, bytes]):
+    """Some of the files, each rewritten when it is asked for."""
+
+    def __init__(self, whole: Mapping[str, bytes], names: Sequence[str], is_excluded: Excludes) -> None:
+        self._whole, self._names, self._is_excluded = whole, names, is_excluded
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self._names:
+            raise KeyError(name)
+        rest = without_subjects(self._whole[name], name, self._is_excluded)
+        assert rest is not None, "only files of which something stays are listed"
+        return rest
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def _walk(folder: Path, *, top: Path) -> Iterator[Path]:

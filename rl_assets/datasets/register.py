@@ -3,7 +3,7 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from rl_assets.datasets.holds import LegalHolds
 from rl_assets.datasets.keyring import Keyring
 from rl_assets.datasets.sealed import SealedFile
 from rl_assets.datasets.spelling import checked_words, find_name, letters_of, normalize_words
+from rl_assets.datasets.subjects import ErasedSubject
 from rl_assets.datasets.terms import DatasetTerms
 from rl_assets.errors import BadInput, InvalidDataset, UnknownClient, UnknownPartition
 
 _KEY = re.compile(r"c-[0-9a-f]{10}\.d[1-9][0-9]*")
 _PSEUDONYM = re.compile(r"c-[0-9a-f]{10}")
+_FREE_TEXTS = ("purpose", "licence")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class RegisteredDataset:
     """On what terms the data may be kept and used."""
     env: str | None = field(default=None, repr=False)
     """Id of the environment whose spaces its episodes fit; None where it was not said."""
+    erased_subjects: tuple[ErasedSubject, ...] = field(default=(), repr=False)
+    """Who was erased from it and must not come back."""
 
 
 class ClientRegister:
@@ -143,8 +147,57 @@ class ClientRegister:
         entry = self._sealed.read()["datasets"].get(key)
         if entry is None:
             raise UnknownPartition(f"dataset '{key}' is not registered: register it with `rlctl dataset add`")
-        known: dict[str, Any] = entry | {"terms": DatasetTerms.from_json(entry.get("terms", {}))}
+        known: dict[str, Any] = entry | {
+            "terms": DatasetTerms.from_json(entry.get("terms", {})),
+            "erased_subjects": tuple(ErasedSubject(**erased) for erased in entry.get("erased_subjects", ())),
+        }
         return RegisteredDataset(key=key, pseudonym=key.split(".")[0], **known)
+
+    def erase_subject(self, keys: Iterable[str], subject: ErasedSubject) -> None:
+        """Keep a subject out of datasets from their next materialization on; noting it again changes nothing.
+
+        Args:
+            keys: of the datasets; one that is not registered any more is passed over.
+            subject: who, as a digest.
+        """
+        with self._sealed.changed() as record:
+            for key in keys:
+                entries = record["datasets"].get(key, {}).setdefault("erased_subjects", [])
+                if subject.to_json() not in entries:
+                    entries.append(subject.to_json())
+
+    def forget_datasets(self, keys: Iterable[str]) -> None:
+        """Remove what is known of datasets; their numbers are never given again while the client is registered."""
+        with self._sealed.changed() as record:
+            for key in keys:
+                record["datasets"].pop(key, None)
+
+    def forget_client(self, pseudonym: str) -> None:
+        """Remove all that is known of a client: names, contacts, holds and datasets."""
+        with self._sealed.changed() as record:
+            record["clients"].pop(pseudonym, None)
+            for key in [key for key in record["datasets"] if key.startswith(f"{pseudonym}.")]:
+                del record["datasets"][key]
+
+    def words_of(self, pseudonym: str, *, datasets: Collection[str] | None = None) -> frozenset[str]:
+        """The texts that would give a client away, or some of its datasets alone: what must be found nowhere else.
+
+        Projects, sources and domains are none of them: others use the same words.
+
+        Args:
+            pseudonym: the client; nothing is known of one that was forgotten.
+            datasets: their keys; None: all, with the client's name and contacts.
+        """
+        record = self._sealed.read()
+        found: set[str] = set()
+        for key, entry in record["datasets"].items():
+            if key.startswith(f"{pseudonym}.") and (datasets is None or key in datasets):
+                found |= {entry.get("path") or "", *(entry.get("terms", {}).get(name) or "" for name in _FREE_TEXTS)}
+        client = record["clients"].get(pseudonym)
+        if datasets is None and client is not None:
+            found.add(client["client_id"])
+            found |= {contact[name] for contact in client.get("contacts", ()) for name in ("name", "address")}
+        return frozenset(text for text in found if text)
 
     def datasets_of(self, client_id: str) -> tuple[str, ...]:
         """Keys of all datasets of a client, in the order of registration.

@@ -92,6 +92,37 @@ class Roles:
                 f"{self.state}: ask them, or have them name those who hold the role '{role}' in that file"
             )
 
+    def require_second(self, actor: Actor, *, first: str, to: str) -> bool:
+        """Refuse one person alone, unless the roles say that one is enough.
+
+        Args:
+            actor: who confirms.
+            first: name of who asked for it.
+            to: what is asked for.
+
+        Returns:
+            Whether a second person confirms.
+
+        Raises:
+            RoleMissing: it is the same person, and two are needed.
+            InvalidConfig: the file is no list of roles.
+        """
+        roles = read_roles(self.file)
+        if actor.name != first:
+            return True
+        if roles is not None and not roles.second_actor:
+            return False
+        mend = (
+            f"write 'second_actor: false' into {self.file}"
+            if roles is not None
+            else f"write {self.file} with the lines 'promoter: [{actor.name}]', 'eraser: [{actor.name}]' and "
+            "'second_actor: false'"
+        )
+        raise RoleMissing(
+            f"{actor} may not {to} alone: expected somebody else who holds the role 'eraser' to confirm what {first} "
+            f"planned; ask one of them, or, where one person is to be enough, {mend}: the certificate will say so"
+        )
+
 
 def _owner(folder: Path) -> str:
     """Name of the owner of a folder, or of the nearest one above it that exists."""

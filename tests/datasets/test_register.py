@@ -330,3 +330,43 @@ def test_terms_and_env_are_kept_and_only_what_is_said_again_replaces_them(regist
         lawful_basis=LawfulBasis.CONTRACT, purpose="other robots", retain_until=date(2027, 1, 2)
     )
     assert "robots" not in repr(dataset)
+
+
+def test_a_forgotten_client_leaves_nothing_and_the_same_name_is_somebody_new(tmp_path: Path):
+    register = ClientRegister(tmp_path)
+    key = register.add_dataset(client_id="Aurora", project="p", data_source="s", domain="d")
+    other = register.add_dataset(client_id="Borealis", project="p", data_source="s", domain="d")
+    register.forget_client(key.split(".")[0])
+    assert register.names() == ("Borealis",)
+    assert register.dataset(other).client_id == "Borealis"
+    with pytest.raises(UnknownPartition):
+        register.dataset(key)
+    again = register.add_dataset(client_id="Aurora", project="p", data_source="s", domain="d")
+    assert again.split(".")[0] != key.split(".")[0]
+
+
+def test_a_forgotten_dataset_s_key_is_never_given_again(tmp_path: Path):
+    register = ClientRegister(tmp_path)
+    first = register.add_dataset(client_id="Aurora", project="p", data_source="s", domain="d")
+    register.forget_datasets([first])
+    assert register.datasets_of("Aurora") == ()
+    assert register.add_dataset(client_id="Aurora", project="p", data_source="s", domain="d") != first
+
+
+def test_the_words_of_a_client_are_those_that_could_give_it_away(tmp_path: Path):
+    register = ClientRegister(tmp_path)
+    key = register.add_dataset(
+        client_id="Aurora",
+        project="p",
+        data_source="s",
+        domain="d",
+        path=tmp_path / "aurora.npz",
+        terms=DatasetTerms(purpose="to balance the Aurora pole"),
+    )
+    pseudonym = key.split(".")[0]
+    register.contacts.add(pseudonym, name="Ada", address="ada@aurora.example")
+    own = {str(tmp_path / "aurora.npz"), "to balance the Aurora pole"}
+    assert register.words_of(pseudonym, datasets=[key]) == own
+    assert register.words_of(pseudonym) == own | {"Aurora", "Ada", "ada@aurora.example"}
+    register.forget_client(pseudonym)
+    assert register.words_of(pseudonym) == frozenset()

@@ -72,3 +72,29 @@ def test_an_actor_acts_within_the_block_alone():
     with acting_as(alice):
         assert acting() == alice
     assert acting() is None
+
+
+def test_an_erasure_takes_two_persons_where_nobody_says_otherwise(tmp_path: Path):
+    alone = roles(tmp_path)
+    with pytest.raises(
+        RoleMissing, match=rf"'{OWNER}' \(claimed\) may not erase alone: .* write .*'second_actor: false'"
+    ):
+        alone.require_second(Actor(name=OWNER), first=OWNER, to="erase")
+    assert alone.require_second(Actor(name="bob"), first=OWNER, to="erase")
+    named = roles(tmp_path, "eraser: [alice, bob]\n")
+    with pytest.raises(RoleMissing, match="what alice planned"):
+        named.require_second(Actor(name="alice"), first="alice", to="erase")
+    assert named.require_second(Actor(name="bob"), first="alice", to="erase")
+
+
+def test_one_person_is_enough_where_the_file_says_so(tmp_path: Path):
+    named = roles(tmp_path, "eraser: [alice, bob]\nsecond_actor: false\n")
+    assert named.require_second(Actor(name="alice"), first="alice", to="erase") is False
+    assert named.require_second(Actor(name="bob"), first="alice", to="erase") is True
+
+
+def test_who_may_promote_may_not_erase_by_that(tmp_path: Path):
+    named = roles(tmp_path, "promoter: [alice]\neraser: [bob]\n")
+    with pytest.raises(RoleMissing, match="role 'eraser'"):
+        named.require(Actor(name="alice"), "eraser", to="erase")
+    named.require(Actor(name="bob"), "eraser", to="erase")
