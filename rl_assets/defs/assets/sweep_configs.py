@@ -37,7 +37,7 @@ def sweep_configs(
     dataset = _materialized_dataset(context, sweep, inputs=inputs, register=register)
     plan = plan_sweep(sweep, dataset=dataset)
     with inputs.for_output("sweep_configs", plan.name) as scope:
-        scope.read("datasets", dataset)
+        scope.read("datasets", dataset, is_evidence=True)
         publication = scope.publish(
             kind="sweep_config",
             files={"plan.json": canonical_json(plan.model_dump(mode="json"))},
