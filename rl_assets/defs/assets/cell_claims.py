@@ -13,11 +13,9 @@ from dagster._core.storage.tags import (
 
 from rl_assets.defs.partitions import CELLS, cell_key
 from rl_assets.errors import PartitionInUse
+from rl_assets.resources.activity import CELLS_TAG
 from rl_assets.resources.run_watch import DRIVER_TAG
 from rl_assets.store.locks import Claims
-
-CELLS_TAG = "rl/cells"
-"""Run tag with the exact cells asked for, as JSON `{env key: [hparam keys]}`; Dagster itself has only ranges."""
 
 PATIENCE_S = 30.0
 """How long all cells of a run together wait for processes whose run has ended already and that are about to end."""

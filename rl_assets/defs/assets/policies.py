@@ -12,9 +12,9 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from rl_assets.defs.assets.cell_claims import CELLS_TAG
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED, EnvRun, PoliciesConfig
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
+from rl_assets.resources.activity import CELLS_TAG
 from rl_assets.resources.configured import InputsResource, PagesResource, TrainingResource
 from rl_assets.resources.demand import Demand, read_demand
 from rl_assets.resources.event_log import Event

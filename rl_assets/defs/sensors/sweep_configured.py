@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from rl_assets.defs.assets.cell_claims import CELLS_TAG
 from rl_assets.defs.assets.policies import TRAINING_POOL
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.defs.partitions import cell_key
-from rl_assets.resources.activity import REQUEST_TAG, Activity, graph_of, limit_pool
+from rl_assets.resources.activity import CELLS_TAG, REQUEST_TAG, Activity, graph_of, limit_pool
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event, EventLog
 

@@ -1,0 +1,178 @@
+"""What an erasure would take, as things stand: the premises of its plan, gathered from log, store and register."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from rl_assets.config.sweep import SweepPlan
+from rl_assets.datasets.subjects import ErasedSubject, excludes, mentions, subjects_of
+from rl_assets.erasure.plan import ErasurePlan
+from rl_assets.erasure.planning import ChampionFacts, LivePartitions, plan_erasure
+from rl_assets.erasure.scope import ErasureScope
+from rl_assets.errors import ErasureRefused, StoreError, UnknownPartition
+from rl_assets.lineage.records import Materialization
+from rl_assets.resources.demand import envs_of, hparams_of
+from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.erasing.quarantined import open_event
+from rl_assets.resources.event_log import Event
+from rl_assets.store.artifacts import ArtifactRef
+from rl_assets.store.history import ChampionHistory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What somebody wants erased, by pseudonym and key."""
+
+    scope: ErasureScope
+    subject: ErasedSubject | None = None
+    """Who, where the scope is one data subject."""
+
+
+def wish_client(estate: Estate, pseudonym: str) -> Wish:
+    """Erase all of a client: every dataset that the register or the event log ever knew.
+
+    Raises:
+        ErasureRefused: that is no pseudonym.
+    """
+    known = {key for key in _dataset_keys(estate) if key.startswith(f"{pseudonym}.")}
+    return Wish(scope=ErasureScope(pseudonym=pseudonym, datasets=tuple(known), is_whole_client=True))
+
+
+def wish_datasets(estate: Estate, keys: Iterable[str]) -> Wish:
+    """Erase some datasets of one client.
+
+    Raises:
+        ErasureRefused: they belong to several clients.
+        UnknownPartition: there is no such dataset.
+    """
+    wanted, known = sorted(set(keys)), _dataset_keys(estate)
+    for key in wanted:
+        if key not in known:
+            raise UnknownPartition(f"dataset '{key}' is not known here: `rlctl dataset list` shows those that are")
+    owners = sorted({key.split(".")[0] for key in wanted})
+    if len(owners) != 1:
+        raise ErasureRefused(
+            f"datasets of {len(owners)} clients ({', '.join(owners)}): expected those of one; erase them one client "
+            "after another, as each gets a certificate of its own"
+        )
+    return Wish(scope=ErasureScope(pseudonym=owners[0], datasets=tuple(wanted)))
+
+
+def wish_subject(estate: Estate, subject: str, pseudonym: str, keys: Iterable[str] = ()) -> Wish:
+    """Erase one data subject from a client's datasets, or from some of them.
+
+    Raises:
+        ErasureRefused: none of the datasets holds the subject, or a file that cannot be rewritten names it.
+        InvalidDataset: the subject is no text that could be one, or a file of a dataset cannot be read.
+    """
+    erased = ErasedSubject.of(subject)
+    known = {key for key in _dataset_keys(estate) if key.startswith(f"{pseudonym}.")}
+    wanted = sorted(set(keys) or known)
+    holding = [key for key in wanted if any(_holds(estate, event, erased) for event in _versions(estate, key))]
+    for key in wanted:
+        for event in _versions(estate, key):
+            _refuse_unwritable(estate, event, subject)
+    if not holding:
+        raise ErasureRefused(
+            f"no dataset of client '{pseudonym}' holds episodes about that subject (the name is not repeated here): "
+            "expected it as the column 'subject' of a dataset has it; a dataset without that column says nothing "
+            "about anybody, so erase the dataset or let the client say whose its episodes are"
+        )
+    scope = ErasureScope(pseudonym=pseudonym, datasets=tuple(holding), subject_digest=erased.digest)
+    return Wish(scope=scope, subject=erased)
+
+
+def make_plan(estate: Estate, wish: Wish, *, include_possibly_affected: bool | None) -> ErasurePlan:
+    """Say exactly what an erasure would take as things stand; changes nothing.
+
+    Raises:
+        StoreError: a dataset's or a sweep's bytes cannot be read, so that nobody can say what is in it.
+        LineageError: the event log cannot be read.
+    """
+    graph, _ = estate.index.graph()
+    holding: set[int] = set()
+    if wish.subject is not None:
+        for key in wish.scope.datasets:
+            holding |= {event.event_id for event in _versions(estate, key) if _holds(estate, event, wish.subject)}
+    own_sweeps = (
+        []
+        if wish.subject is not None
+        else [
+            event.event_id
+            for event in graph.events
+            if event.asset == "sweep_configs" and _is_only_about(event, wish.scope)
+        ]
+    )
+    return plan_erasure(
+        graph,
+        wish.scope,
+        champions=_champions(estate),
+        log_id=estate.index.log_id,
+        live=_live_partitions(estate),
+        include_possibly_affected=include_possibly_affected,
+        holding_subject=holding,
+        named_by=own_sweeps,
+    )
+
+
+def _dataset_keys(estate: Estate) -> set[str]:
+    """Every dataset that is registered, has a partition or was ever materialized."""
+    registered = {key for client in estate.register.names() for key in estate.register.datasets_of(client)}
+    live = set(estate.instance.get_dynamic_partitions("dataset"))
+    return registered | live | set(estate.log.latest_ids("datasets"))
+
+
+def _versions(estate: Estate, key: str) -> list[Event]:
+    return list(estate.log.history("datasets", key))
+
+
+def _holds(estate: Estate, event: Event, subject: ErasedSubject) -> bool:
+    artifact = open_event(estate.store, event)
+    is_meant = excludes([subject])
+    return any(is_meant(name) for file in artifact.file_names for name in subjects_of(artifact.read(file), file))
+
+
+def _refuse_unwritable(estate: Estate, event: Event, subject: str) -> None:
+    artifact = open_event(estate.store, event)
+    for file in artifact.file_names:
+        data = artifact.read(file)
+        if mentions(data, subject) and not subjects_of(data, file):
+            raise ErasureRefused(
+                f"dataset '{event.partition}': file '{file}' names that subject (whose name is not repeated here), and "
+                "no column of it says which episodes are about whom: expected the column 'subject'; take the subject "
+                "out of the client's files and register them again, or erase the whole dataset"
+            )
+
+
+def _is_only_about(sweep: Materialization, scope: ErasureScope) -> bool:
+    """Whether a sweep names datasets of the scope and no others, so that nothing is left for it to ask for."""
+    named = {record.partition for record in sweep.inputs or () if record.asset == "datasets"}
+    return bool(named) and named <= set(scope.datasets)
+
+
+def _champions(estate: Estate) -> dict[str, list[ChampionFacts]]:
+    found: dict[str, list[ChampionFacts]] = {}
+    for env in estate.store.folders("champions"):
+        standing = ChampionHistory(estate.store, env).standing()
+        found[env] = [
+            ChampionFacts(
+                generation=reign.generation,
+                hparam=reign.hparam,
+                policy_version=ArtifactRef.from_json(reign.policy).data_version,
+                data_version=reign.data_version,
+                weights_sha256=reign.weights_sha256,
+                can_serve=reign.weights_sha256 not in standing.rolled_back,
+            )
+            for reign in standing.reigns
+        ]
+    return found
+
+
+def _live_partitions(estate: Estate) -> LivePartitions:
+    keys = {
+        name: frozenset(estate.instance.get_dynamic_partitions(name)) for name in ("dataset", "sweep", "hparam", "env")
+    }
+    cells: Mapping[str, list[tuple[str, str]]] = {
+        event.partition: [(env, hparam) for env in envs_of(event) for hparam in hparams_of(event, env)]
+        for event in estate.log.newest("sweep_configs").values()
+    }
+    return LivePartitions(**keys, cells_by_sweep=cells)

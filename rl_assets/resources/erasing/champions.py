@@ -1,0 +1,145 @@
+"""What becomes of production where a champion's data is erased: an untainted version takes over, or nobody does."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from rl_assets.erasure.plan import ChampionChange
+from rl_assets.errors import LineageError, PromotionConflict, StoreError
+from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.event_log import TRANSITION_KEY
+from rl_assets.resources.inputs import Inputs, Publication
+from rl_assets.resources.promoted_versions import PROMOTED, as_champion, publish_again
+from rl_assets.store.history import ChampionHistory
+from rl_assets.store.standing import Champion
+from rl_assets.store.transitions import Transition
+
+ROLE = "eraser"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Succession:
+    """What was done in one environment."""
+
+    env: str
+    action: str
+    """`roll_back` or `vacate`."""
+    generation: int | None
+    """Of the reign that serves again; None where nothing does."""
+
+
+class Champions:
+    """Changes production on behalf of an order; doing it again changes nothing.
+
+    Args:
+        estate: where.
+        order: id of the order, which every entry names.
+        actor: who confirmed it.
+        is_verified: whether somebody vouched for the actor.
+        on_event: is told what became of production.
+    """
+
+    def __init__(
+        self, estate: Estate, *, order: str, actor: str, is_verified: bool, on_event: Callable[[str], None]
+    ) -> None:
+        self._estate, self._order, self._actor, self._is_verified = estate, order, actor, is_verified
+        self._tell = on_event
+
+    def succeed(self, changes: Iterable[ChampionChange]) -> tuple[Succession, ...]:
+        """Take erased champions out of production.
+
+        Raises:
+            StoreError: a history is damaged, or cannot be written.
+        """
+        return tuple(filter(None, (self._succeed(change) for change in changes if change.action != "keep")))
+
+    def _succeed(self, change: ChampionChange) -> Succession | None:
+        history = ChampionHistory(self._estate.store, change.env)
+        while True:
+            done = next((entry for entry in history.transitions() if self._is_ours(entry)), None)
+            if done is None:
+                standing = history.standing()
+                if standing.generation != change.production:
+                    return None  # somebody changed production since: what is planned next says whether theirs goes
+                target = self._servable(change, history)
+                try:
+                    if target is not None:
+                        self._append(history, change, target)
+                    else:
+                        self._vacate(history, change)
+                except PromotionConflict:
+                    return None
+                continue
+            return self._record(change.env, history, done)
+
+    def _is_ours(self, entry: Transition) -> bool:
+        return entry.request == self._order and entry.outcome == "done"
+
+    def _servable(self, change: ChampionChange, history: ChampionHistory) -> Champion | None:
+        """The newest version that was in production, is not erased and is whole, from the planned one down."""
+        if change.replacement is None:
+            return None
+        standing = history.standing()
+        able = [
+            reign
+            for reign in reversed(standing.reigns)
+            if reign.generation not in change.erased_generations and reign.weights_sha256 not in standing.rolled_back
+        ]
+        for reign in able:
+            try:
+                self._publish(change.env, reign)
+            except (StoreError, LineageError) as error:
+                self._tell(f"{change.env}: generation {reign.generation} cannot take over: {error}")
+            else:
+                return reign
+        return None
+
+    def _append(self, history: ChampionHistory, change: ChampionChange, target: Champion) -> None:
+        history.append(self._transition(change.env, "roll_back", target), expected_generation=change.production)
+
+    def _vacate(self, history: ChampionHistory, change: ChampionChange) -> None:
+        history.append(self._transition(change.env, "vacate", None), expected_generation=change.production)
+
+    def _transition(self, env: str, action: str, target: Champion | None) -> Transition:
+        return Transition(
+            env=env,
+            action=action,
+            model=None if target is None else target.model,
+            actor=self._actor,
+            is_verified=self._is_verified,
+            role=ROLE,
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            reason=f"the champion's data was erased by order {self._order}",
+            evidence={} if target is None else {**target.verdict, "rolled_back_to": target.generation},
+            request=self._order,
+        )
+
+    def _record(self, env: str, history: ChampionHistory, done: Transition) -> Succession:
+        """Tell Dagster's log, unless it knows."""
+        number = history.transitions().index(done) + 1
+        known = any(event.metadata.get(TRANSITION_KEY) == number for event in self._estate.log.versions(PROMOTED, env))
+        if done.action == "vacate":
+            if not known:
+                self._tell(
+                    f"{env}: nobody is in production any more: no version is left that did not stand on the data"
+                )
+            return Succession(env=env, action="vacate", generation=None)
+        began = next(reign for reign in history.standing().reigns if reign.transition == number)
+        if not known:
+            self._log(as_champion(self._publish(env, began), began))
+            self._tell(f"{env}: rolled back to {began.hparam}, member of seed {began.member_seed}")
+        return Succession(env=env, action="roll_back", generation=began.generation)
+
+    def _publish(self, env: str, reign: Champion) -> Publication:
+        inputs = Inputs(log=self._estate.log, store=self._estate.store)
+        with inputs.for_output(PROMOTED, env) as scope:
+            return publish_again(
+                scope, reign.model, env=env, verdict_id=str(reign.verdict.get("id")), log=self._estate.log
+            )
+
+    def _log(self, publication: Publication) -> None:
+        self._estate.instance.report_runless_asset_event(
+            publication.as_event(dg.DynamicPartitionsDefinition(name="env"))
+        )
