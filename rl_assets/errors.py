@@ -11,6 +11,8 @@ RlAssetsError
 │   ├── HoldRefused             a legal hold cannot be placed or released so
 │   ├── UnknownPartition        nothing has that name
 │   ├── UnknownRun              no run, or more than one, has that id
+│   ├── PlanStale               what an erasure would do has changed since its plan was shown
+│   ├── ErasureRefused          an erasure, or its certificate, cannot be as asked for
 │   └── RunRefused              the run is not in a state, or not in a place, in which this can be done to it
 ├── TrainingError
 │   ├── GuardrailTripped        one member was stopped early; docs/runbooks/guardrails.md says what to do
@@ -44,6 +46,9 @@ RlAssetsError
 ├── LineageError
 │   ├── ReadOutsideScope        an asset tried to read without saying for which output
 │   └── InputNotFound           an input that was never materialized
+├── ErasureError
+│   ├── CertificateRejected     a certificate is not what was signed, not ours, or not in its place in the chain
+│   └── SigningKeyLocked        the key that signs certificates is missing, malformed or not private
 └── PromotionError
     ├── GateFault               an installed gate or metric misbehaved, so that nothing was decided
     ├── PromotionConflict       somebody else promoted first
@@ -100,6 +105,14 @@ class UnknownPartition(BadInput):
 
 class UnknownRun(BadInput):
     """No run has that id, or several ids begin with it."""
+
+
+class PlanStale(BadInput):
+    """An erasure was confirmed by the id of a plan that is no longer what would be done."""
+
+
+class ErasureRefused(BadInput):
+    """An erasure lacks a decision, its ledger or plan is not as it was written, or it has not earned a certificate."""
 
 
 class RunRefused(BadInput):
@@ -341,6 +354,18 @@ class ReadOutsideScope(LineageError):
 
 class InputNotFound(LineageError):
     """An asset asked for an input that has never been materialized."""
+
+
+class ErasureError(RlAssetsError):
+    """An erasure could not be proved."""
+
+
+class CertificateRejected(ErasureError):
+    """A certificate was altered, was signed by another instance, or lacks its predecessor."""
+
+
+class SigningKeyLocked(ErasureError):
+    """The key that signs certificates is missing, malformed or readable by others."""
 
 
 class PromotionError(RlAssetsError):

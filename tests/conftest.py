@@ -24,10 +24,12 @@ settings.load_profile("steady")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_register_key(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keys of client registers lie in a temporary folder, not in the settings of who runs the tests."""
-    os.environ.pop("RL_ASSETS_REGISTER_KEY", None)
-    os.environ["RL_ASSETS_REGISTER_KEY_FILE"] = str(tmp_path_factory.mktemp("keys") / "register.key")
+def own_keys(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keys of registers and certificates lie in a temporary folder, not in the settings of who runs the tests."""
+    keys = tmp_path_factory.mktemp("keys")
+    for name in ("register", "erasure"):
+        os.environ.pop(f"RL_ASSETS_{name.upper()}_KEY", None)
+        os.environ[f"RL_ASSETS_{name.upper()}_KEY_FILE"] = str(keys / f"{name}.key")
 
 
 @pytest.fixture

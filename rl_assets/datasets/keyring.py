@@ -5,12 +5,12 @@ import binascii
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rl_assets.datasets.private_files import mode_for_others, settings_file, write_private
 from rl_assets.errors import RegisterLocked
 
 KEYS_VARIABLE = "RL_ASSETS_REGISTER_KEY"
@@ -58,11 +58,7 @@ class Keyring:
         `RL_ASSETS_REGISTER_KEY` holds keys, `RL_ASSETS_REGISTER_KEY_FILE` names the file; else it is
         `rl_assets/register.key` in the user's folder of settings.
         """
-        home = os.path.expanduser("~")
-        if home.startswith("~"):
-            home = "/"  # a user without a home, as in some containers, who is told what to do when a key is needed
-        settings = Path(environ.get("XDG_CONFIG_HOME") or Path(home) / ".config")
-        file = Path(environ.get(FILE_VARIABLE) or settings / "rl_assets" / "register.key")
+        file = Path(environ.get(FILE_VARIABLE) or settings_file("register.key", environ=environ))
         return cls(file.absolute(), given=environ.get(KEYS_VARIABLE) or None)
 
     @property
@@ -79,7 +75,7 @@ class Keyring:
         if self._given is not None:
             return self._parse(self._given)
         try:
-            mode = stat.S_IMODE(self.file.stat().st_mode)
+            mode = mode_for_others(self.file)
             text = self.file.read_text()
         except FileNotFoundError:
             return ()
@@ -88,7 +84,7 @@ class Keyring:
                 f"keys of the client register in '{self.file}' cannot be read ({error}): let this user, and nobody "
                 "else, read that file"
             ) from error
-        if mode & 0o077:
+        if mode is not None:
             raise RegisterLocked(
                 f"keys of the client register in '{self.file}' may be read by others (mode {mode:04o}): expected 0600; "
                 f"`chmod 600 {self.file}`, and rotate the key if anybody may have read it"
@@ -144,14 +140,9 @@ class Keyring:
         return self.load()
 
     def _write(self, keys: tuple[RegisterKey, ...], *, publish: Callable[[Path, Path], None]) -> None:
-        temporary = self.file.with_name(f"{self.file.name}.{secrets.token_hex(8)}")
+        text = _COMMENT + "".join(f"{key.text}\n" for key in keys)
         try:
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(_COMMENT + "".join(f"{key.text}\n" for key in keys))
-                file.flush()
-                os.fsync(file.fileno())
-            publish(temporary, self.file)
+            write_private(self.file, text, publish=publish)
         except FileExistsError:
             raise
         except OSError as error:
@@ -160,9 +151,6 @@ class Keyring:
                 f"user write there, name another file in {FILE_VARIABLE}, or give a key in {KEYS_VARIABLE} "
                 "(`rlctl client new-key` draws one)"
             ) from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
     def _parse(self, text: str) -> tuple[RegisterKey, ...]:
         keys = []

@@ -10,6 +10,7 @@ from rl_assets.errors import BadInput
 ROOT_VARIABLE = "RL_ASSETS_ROOT"
 STATE_VARIABLE = "RL_ASSETS_HOME"
 STORE_VARIABLE = "RL_ASSETS_STORE"
+ERASURES_VARIABLE = "RL_ASSETS_ERASURES"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,14 @@ class Home:
 
     store_url: str
     """Root of the artifact store, a path or a URL."""
+
+    erasures: Path | None = None
+    """Where the ledger of erasures is; None: beside the state folder."""
+
+    @property
+    def erasures_folder(self) -> Path:
+        """The ledger of erasures and their certificates, outside the state and so outside its backups."""
+        return self.erasures or self.state.with_name(f"{self.state.name}_erasures")
 
     @property
     def register_folder(self) -> Path:
@@ -80,7 +89,9 @@ class Home:
         place = path.resolve()
         if place.is_relative_to(self.demo_folder):
             return False
-        own = [self.state] if "://" in self.store_url else [self.state, Path(self.store_url).resolve()]
+        own = [self.state, self.erasures_folder]
+        if "://" not in self.store_url:
+            own.append(Path(self.store_url).resolve())
         return any(place.is_relative_to(folder) or folder.is_relative_to(place) for folder in own)
 
 
@@ -88,10 +99,11 @@ def find_home(*, start: Path, environ: Mapping[str, str] = os.environ) -> Home:
     """Find the installation that a folder belongs to.
 
     `RL_ASSETS_ROOT` names the project folder, else it is the nearest folder at or above `start` that holds
-    `definitions.py` and `dagster.yaml`. `RL_ASSETS_HOME` moves the state, `RL_ASSETS_STORE` the artifacts alone.
+    `definitions.py` and `dagster.yaml`. `RL_ASSETS_HOME` moves the state, `RL_ASSETS_STORE` the artifacts alone,
+    `RL_ASSETS_ERASURES` the ledger of erasures.
 
     Raises:
-        BadInput: there is no project here.
+        BadInput: there is no project here, or the ledger of erasures would lie in the state or the store.
     """
     named = environ.get(ROOT_VARIABLE)
     candidates = [Path(named)] if named else [start, *start.parents]
@@ -99,8 +111,27 @@ def find_home(*, start: Path, environ: Mapping[str, str] = os.environ) -> Home:
         if (folder / "definitions.py").is_file() and (folder / "dagster.yaml").is_file():
             root = folder.resolve()
             state = Path(environ.get(STATE_VARIABLE) or root / ".rl_assets").resolve()
-            return Home(root=root, state=state, store_url=environ.get(STORE_VARIABLE) or str(state / "store"))
+            erasures = environ.get(ERASURES_VARIABLE)
+            home = Home(
+                root=root,
+                state=state,
+                store_url=environ.get(STORE_VARIABLE) or str(state / "store"),
+                erasures=Path(erasures).resolve() if erasures else None,
+            )
+            _refuse_ledger_inside(home)
+            return home
     raise BadInput(
         f"no project at '{named or start}': expected a folder with definitions.py and dagster.yaml at or above it; "
         f"change into the project folder or set {ROOT_VARIABLE}"
     )
+
+
+def _refuse_ledger_inside(home: Home) -> None:
+    """A backup of the state that is restored must not bring an older ledger back with it."""
+    folders = [home.state] if "://" in home.store_url else [home.state, Path(home.store_url).resolve()]
+    for folder in folders:
+        if home.erasures_folder.is_relative_to(folder):
+            raise BadInput(
+                f"the ledger of erasures in '{home.erasures_folder}' lies in '{folder}', so that restoring a backup of "
+                f"that would forget erasures: name a folder outside it in {ERASURES_VARIABLE}"
+            )

@@ -40,6 +40,7 @@ def test_variables_move_the_project_the_state_and_the_store(tmp_path: Path) -> N
         ("project", True),
         ("elsewhere/store/objects", True),
         ("project/.rl_assets/demo/recording.safetensors", False),
+        ("project/.rl_assets_erasures/orders", True),
         ("project/data", False),
         ("project/.rl_assets-of-a-client", False),
     ],
@@ -48,6 +49,25 @@ def test_a_path_within_or_around_the_state_is_known(tmp_path: Path, place: str, 
     environ = {"RL_ASSETS_STORE": str(tmp_path / "elsewhere" / "store")}
     home = find_home(start=project(tmp_path / "project"), environ=environ)
     assert home.overlaps_own_state(tmp_path / place) is overlaps
+
+
+def test_the_ledger_of_erasures_lies_outside_the_state(tmp_path: Path) -> None:
+    root = project(tmp_path / "project")
+    assert find_home(start=root, environ={}).erasures_folder == root / ".rl_assets_erasures"
+    moved = find_home(start=root, environ={"RL_ASSETS_HOME": str(tmp_path / "state")})
+    assert moved.erasures_folder == tmp_path / "state_erasures"
+    named = find_home(start=root, environ={"RL_ASSETS_ERASURES": str(tmp_path / "ledger")})
+    assert named.erasures_folder == tmp_path / "ledger"
+
+
+@pytest.mark.parametrize("place", [".rl_assets", ".rl_assets/ledger", ".rl_assets/store/ledger", "store/ledger"])
+def test_a_ledger_that_a_backup_would_bring_back_is_refused(tmp_path: Path, place: str) -> None:
+    root = project(tmp_path / "project")
+    environ = {"RL_ASSETS_ERASURES": str(root / place)}
+    if place.startswith("store"):
+        environ["RL_ASSETS_STORE"] = str(root / "store")
+    with pytest.raises(BadInput, match="restoring a backup of that would forget erasures: name a folder outside"):
+        find_home(start=root, environ=environ)
 
 
 @pytest.mark.parametrize("named", [None, "nowhere"])
