@@ -41,6 +41,7 @@ RlAssetsError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
 │   ├── StoreUnavailable        the disk or bucket refused
+│   ├── ErasedData              the data was erased by an order
 │   └── RegisterLocked          the key of the client register is missing, wrong or not private
 ├── AlertNotDelivered          a receiver of alerts did not take one
 ├── LineageError
@@ -338,6 +339,10 @@ class CorruptObject(StoreError):
 
 class StoreUnavailable(StoreError):
     """The disk or bucket behind the store refused the operation."""
+
+
+class ErasedData(StoreError):
+    """The data was erased by an order, or what is to be made stands on data that was."""
 
 
 class RegisterLocked(StoreError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from rl_assets.config.canonical import canonical_json
-from rl_assets.errors import CorruptObject, ObjectNotFound, StoreError
+from rl_assets.errors import CorruptObject, ErasedData, ObjectNotFound, StoreError
 from rl_assets.store.objects import ObjectRef, ObjectStore
 
 _KIND = re.compile(r"[a-z][a-z0-9_]*")
@@ -111,7 +111,13 @@ class Artifact:
 
 
 def write_artifact(
-    store: ObjectStore, *, kind: str, files: Mapping[str, bytes], facts: Mapping[str, Any], owners: frozenset[str]
+    store: ObjectStore,
+    *,
+    kind: str,
+    files: Mapping[str, bytes],
+    facts: Mapping[str, Any],
+    owners: frozenset[str],
+    new: list[ObjectRef] | None = None,
 ) -> ArtifactRef:
     """Store files, then the manifest that names them; a writer killed between the two leaves no artifact.
 
@@ -120,6 +126,7 @@ def write_artifact(
         files: file names to bytes; taken one at a time, so a mapping that reads lazily need not fit into memory.
         facts: plain JSON data; a time in it would make equal artifacts differ.
         owners: pseudonyms of all clients whose data the artifact descends from.
+        new: is added to for each object that was not there before.
 
     Returns:
         A reference whose data version depends on nothing but these arguments.
@@ -127,18 +134,29 @@ def write_artifact(
     Raises:
         ValueError: the kind, a name or an owner is malformed, or the facts hold NaN or infinity.
         TypeError: the facts are not JSON data.
+        ErasedData: an owner's data was erased, or this very version is being erased; nothing that was not there before
+            stays.
         StoreUnavailable: the disk refused.
     """
     if not _KIND.fullmatch(kind):
         raise ValueError(f"artifact kind {kind!r}: expected lower-case letters, digits and underscores")
     canonical_json(dict(facts))
     listed: dict[str, dict[str, Any]] = {}
-    for name in sorted(files):
-        if not name:
-            raise ValueError(f"{kind} artifact: a file has an empty name: give it one")
-        listed[name] = store.put(files[name], owners=owners).to_json()
-    manifest = {"facts": dict(facts), "files": listed, "kind": kind, "owners": sorted(owners)}
-    return ArtifactRef(manifest=store.put(canonical_json(manifest), owners=owners))
+    written: list[ObjectRef] = []
+    try:
+        for name in sorted(files):
+            if not name:
+                raise ValueError(f"{kind} artifact: a file has an empty name: give it one")
+            listed[name] = store.put(files[name], owners=owners, new=written).to_json()
+        manifest = {"facts": dict(facts), "files": listed, "kind": kind, "owners": sorted(owners)}
+        ref = ArtifactRef(manifest=store.put(canonical_json(manifest), owners=owners, new=written))
+        store.tombstones.refuse(data_versions=[ref.data_version], what=f"{kind} artifact '{ref.data_version[:12]}'")
+    except ErasedData:
+        store.remove(written)
+        raise
+    if new is not None:
+        new += written
+    return ref
 
 
 def read_artifact(store: ObjectStore, ref: ArtifactRef, *, name: str = "") -> Artifact:
@@ -150,12 +168,25 @@ def read_artifact(store: ObjectStore, ref: ArtifactRef, *, name: str = "") -> Ar
         name: what to call it in an error, such as the partition that it belongs to.
 
     Raises:
+        ErasedData: it is being erased, or the data of one of its owners was.
         ObjectNotFound: there is no such artifact.
         CorruptObject: the bytes are damaged or are no manifest.
         StoreUnavailable: the disk refused.
     """
     with _named(name):
-        data = store.get(ref.manifest)
+        what = f"artifact '{ref.data_version[:12]}'"
+        store.tombstones.refuse(data_versions=[ref.data_version], what=what)
+        artifact = parse_manifest(store, ref, store.get(ref.manifest), name=name)
+        store.tombstones.refuse(owners=artifact.owners, what=what)
+    return artifact
+
+
+def parse_manifest(store: ObjectStore, ref: ArtifactRef, data: bytes, *, name: str = "") -> Artifact:
+    """The artifact that a manifest's bytes describe.
+
+    Raises:
+        CorruptObject: the bytes are no manifest.
+    """
     try:
         manifest = json.loads(data)
         if not isinstance(manifest, dict) or set(manifest) != _FIELDS:
@@ -171,8 +202,7 @@ def read_artifact(store: ObjectStore, ref: ArtifactRef, *, name: str = "") -> Ar
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise CorruptObject(
-            f"{name + ': ' if name else ''}object '{ref.manifest.path}' is no artifact manifest ({error}): "
-            "the reference points to something else; "
+            f"object '{ref.manifest.path}' is no artifact manifest ({error}): the reference points to something else; "
             "take the reference from the materialization's metadata"
         ) from error
 

@@ -108,6 +108,15 @@ def make_folder(folder: Path) -> None:
     sync_folder(folder.parent)
 
 
+def remove_empty(folder: Path) -> None:
+    """Remove a folder that holds nothing; one that is gone or holds something is left alone."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename or link inside the folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

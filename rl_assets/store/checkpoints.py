@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from rl_assets.config.canonical import canonical_json
-from rl_assets.errors import CorruptObject
+from rl_assets.errors import CorruptObject, ErasedData, StoreUnavailable
 from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
 from rl_assets.store.atomic import refusals_explained, staged_file, sweep_leftovers
-from rl_assets.store.objects import ObjectStore, namespace_of
+from rl_assets.store.namespaces import namespace_of
+from rl_assets.store.objects import ObjectStore
 from rl_assets.store.tensors import decode_tensors, encode_tensors, read_note
 
 FOLDER = "checkpoints"
@@ -49,6 +50,7 @@ class TrainingCheckpoints:
         owners: pseudonyms of all clients whose data the training descends from.
         keeps_all: keep every checkpoint, not the newest alone.
         on_damage: is told of a file that cannot be used.
+        refuse: raises `ErasedData` where what the training stands on was erased; the owners are asked about anyway.
     """
 
     def __init__(
@@ -59,7 +61,10 @@ class TrainingCheckpoints:
         owners: frozenset[str],
         keeps_all: bool = False,
         on_damage: Callable[[CorruptObject], None] | None = None,
+        refuse: Callable[[], None] | None = None,
     ) -> None:
+        self._store, self._owners, self._training = store, owners, training
+        self._also_refuse = refuse or (lambda: None)
         self._namespace_folder = store.root / FOLDER / namespace_of(owners)
         self._folder = self._namespace_folder / training
         self._keeps_all = keeps_all
@@ -69,11 +74,26 @@ class TrainingCheckpoints:
         """Keep a checkpoint; it stands when this returns, and older ones may go.
 
         Raises:
+            ErasedData: what the training stands on was erased; none of its checkpoints stays.
             StoreUnavailable: the disk refused; what was kept before still stands.
         """
         data = encode_checkpoint(checkpoint)
         target = self._folder / f"{checkpoint.update:012d}-{hashlib.sha256(data).hexdigest()}.safetensors"
+        try:
+            self._refuse_erased()
+            try:
+                self._write(target, data)
+            except StoreUnavailable:
+                self._refuse_erased()  # an eraser may have taken the folder away
+                raise
+            self._refuse_erased()
+        except ErasedData:
+            self.forget()
+            raise
+
+    def _write(self, target: Path, data: bytes) -> None:
         with refusals_explained(f"keep checkpoint '{target}'"):
+            self._store.namespaces.record(self._owners)
             self._folder.mkdir(parents=True, exist_ok=True)
             with staged_file(self._namespace_folder, data) as temporary:
                 temporary.replace(target)
@@ -82,14 +102,20 @@ class TrainingCheckpoints:
                 for file in self.files()[:-NUM_KEPT]:
                     file.path.unlink(missing_ok=True)
 
+    def _refuse_erased(self) -> None:
+        self._store.tombstones.refuse(owners=self._owners, what=f"checkpoints of training '{self._training[:12]}'")
+        self._also_refuse()
+
     def newest(self) -> Checkpoint | None:
         """Read the newest checkpoint that is whole; None where there is none.
 
         Any older one leads to the same bytes in the end, so a damaged one costs time and nothing else.
 
         Raises:
+            ErasedData: what the training stands on was erased.
             StoreUnavailable: the disk refused.
         """
+        self._refuse_erased()
         for file in reversed(self.files()):
             try:
                 checkpoint = read_checkpoint(file)
@@ -104,9 +130,11 @@ class TrainingCheckpoints:
         """Read all checkpoints, the oldest first.
 
         Raises:
+            ErasedData: what the training stands on was erased.
             CorruptObject: one is damaged.
             StoreUnavailable: the disk refused.
         """
+        self._refuse_erased()
         found = [read_checkpoint(file) for file in self.files()]
         return [checkpoint for checkpoint in found if checkpoint is not None]
 

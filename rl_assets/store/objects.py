@@ -3,29 +3,28 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from upath import UPath
 
-from rl_assets.config.canonical import canonical_json
-from rl_assets.errors import CorruptObject, ObjectNotFound, StoreUnavailable
+from rl_assets.errors import CorruptObject, ErasedData, ObjectNotFound, StoreUnavailable
 from rl_assets.store.atomic import (
     has_writer,
     make_folder,
     refusals_explained,
+    remove_empty,
     staged_file,
     sweep_leftovers,
     sync_folder,
 )
+from rl_assets.store.namespaces import NAMESPACE, Namespaces
+from rl_assets.store.tombstones import Tombstones
 
-PUBLIC = "public"
-_OWNER = re.compile(r"c-[0-9a-f]{10}")
-_NAMESPACE = re.compile(rf"{PUBLIC}|c-[0-9a-f]{{10}}|o-[0-9a-f]{{32}}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PLACE = re.compile(rf"objects/({_NAMESPACE.pattern})/([0-9a-f]{{2}})/(\2[0-9a-f]{{62}})")
+_PLACE = re.compile(rf"objects/({NAMESPACE.pattern})/([0-9a-f]{{2}})/(\2[0-9a-f]{{62}})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class ObjectRef:
     size_bytes: int
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.namespace, str) and _NAMESPACE.fullmatch(self.namespace)):
+        if not (isinstance(self.namespace, str) and NAMESPACE.fullmatch(self.namespace)):
             raise ValueError(f"object namespace {self.namespace!r}: expected 'public', 'c-' or 'o-' and hex digits")
         if not (isinstance(self.sha256, str) and _SHA256.fullmatch(self.sha256)):
             raise ValueError(f"object checksum {self.sha256!r}: expected 64 lower-case hex digits")
@@ -86,27 +85,6 @@ class StoredFile:
     """Seconds since 1970, UTC."""
 
 
-def namespace_of(owners: frozenset[str]) -> str:
-    """Name the namespace of an owner set: the only owner, a hash over several, `public` for none.
-
-    Args:
-        owners: pseudonyms of clients; never their names.
-
-    Raises:
-        ValueError: an owner is not a pseudonym; the text itself is not repeated, as it may be a client's name.
-    """
-    if isinstance(owners, str) or not all(isinstance(owner, str) and _OWNER.fullmatch(owner) for owner in owners):
-        raise ValueError(
-            "an object's owner is not a pseudonym: expected a set of 'c-' and 10 hex digits each; "
-            "take them from the client register"
-        )
-    if not owners:
-        return PUBLIC
-    if len(owners) == 1:
-        return next(iter(owners))
-    return "o-" + hashlib.sha256(canonical_json(sorted(owners))).hexdigest()[:32]
-
-
 class ObjectStore:
     """A folder of immutable objects that any number of processes may read and write at once.
 
@@ -124,40 +102,79 @@ class ObjectStore:
                 f"object store '{location}': '{location.protocol}' storage is not supported yet: use a local folder"
             )
         self.root = Path(location.path).absolute()
+        self.tombstones = Tombstones(self)
+        self.namespaces = Namespaces(self.root)
         self._swept: set[str] = set()
         self._has_written = False
 
-    def put(self, data: bytes, *, owners: frozenset[str]) -> ObjectRef:
+    def put(self, data: bytes, *, owners: frozenset[str], new: list[ObjectRef] | None = None) -> ObjectRef:
         """Store the bytes; the same bytes of the same owners are one object, and putting them again repairs it.
+
+        Args:
+            data: the bytes.
+            owners: pseudonyms of all clients whose data they descend from.
+            new: is added to where the object was not there, or not whole, before.
 
         Raises:
             ValueError: an owner is not a pseudonym.
+            ErasedData: an owner's data was erased; nothing of the bytes stays.
             StoreUnavailable: the disk refused; nothing half-written can be read.
         """
-        ref = ObjectRef(namespace=namespace_of(owners), sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
-        target = self.root / ref.path
-        folder = self.root / "objects" / ref.namespace
-        with refusals_explained(f"write object '{ref.path}' in the store at '{self.root}'"):
-            self._refuse_if_vanished()
-            if ref.namespace not in self._swept:
-                sweep_leftovers(folder)
-                self._swept.add(ref.namespace)
-            if not (target.is_file() and target.read_bytes() == data):
-                make_folder(target.parent)
-                with staged_file(folder, data) as temporary:
-                    os.replace(temporary, target)
-                sync_folder(target.parent)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._refuse_if_vanished()
+        self._refuse_erased(owners, f"object '{sha256[:12]}'")
+        try:
+            ref = ObjectRef(namespace=self.namespaces.record(owners), sha256=sha256, size_bytes=len(data))
+            with refusals_explained(f"write object '{ref.path}' in the store at '{self.root}'"):
+                if self._write(ref, data) and new is not None:
+                    new.append(ref)
+        except StoreUnavailable:
+            self._refuse_erased(owners, f"object '{sha256[:12]}'")  # an eraser may have taken the folder away
+            raise
         self._has_written = True
+        try:
+            self._refuse_erased(owners, f"object '{sha256[:12]}'")
+        except ErasedData:
+            self.remove([ref])
+            raise
         return ref
 
-    def get(self, ref: ObjectRef) -> bytes:
-        """Read an object's bytes, checked against its size and SHA-256.
+    def remove(self, refs: Iterable[ObjectRef]) -> list[ObjectRef]:
+        """Remove objects that nothing refers to, and the folders that this leaves empty.
+
+        Returns:
+            Those that were there.
 
         Raises:
+            StoreUnavailable: the disk refused.
+        """
+        removed = []
+        for ref in refs:
+            target = self.root / ref.path
+            with refusals_explained(f"remove object '{ref.path}' from the store at '{self.root}'"):
+                try:
+                    target.unlink()
+                    removed.append(ref)
+                except FileNotFoundError:
+                    pass
+                remove_empty(target.parent)
+        return removed
+
+    def get(self, ref: ObjectRef, *, even_erased: bool = False) -> bytes:
+        """Read an object's bytes, checked against its size and SHA-256.
+
+        Args:
+            ref: which.
+            even_erased: for the eraser alone, which has to know what a manifest names to remove it.
+
+        Raises:
+            ErasedData: an owner's data was erased.
             ObjectNotFound: there is no such object.
             CorruptObject: the bytes are not those that were put.
             StoreUnavailable: the disk refused.
         """
+        if not even_erased and self.tombstones.clients:
+            self._refuse_erased(self.namespaces.owners_of(ref.namespace) or frozenset(), f"object '{ref.path}'")
         with refusals_explained(f"read object '{ref.path}' in the store at '{self.root}'"):
             try:
                 data = (self.root / ref.path).read_bytes()
@@ -166,8 +183,19 @@ class ObjectStore:
         self._refuse_if_damaged(ref, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
         return data
 
+    def namespaces_of(self, client: str) -> tuple[str, ...]:
+        """Every namespace that a client owns or shares, in alphabetical order.
+
+        Raises:
+            CorruptObject: of a namespace nobody can say whose it is, so that the answer would not be complete.
+            StoreUnavailable: the disk refused.
+        """
+        return self.namespaces.of(client)
+
     def verify(self, ref: ObjectRef) -> None:
         """Check an object's bytes against its size and SHA-256, without holding them in memory.
+
+        Nothing is handed out, so tombstones are not asked.
 
         Raises:
             ObjectNotFound: there is no such object.
@@ -262,6 +290,27 @@ class ObjectStore:
     def has_file(self, path: str) -> bool:
         """Whether a file stands at a path below the root; False also where the disk refuses to say."""
         return os.path.isfile(self.root / path)
+
+    def _write(self, ref: ObjectRef, data: bytes) -> bool:
+        """Make an object stand; False where it did already."""
+        target, folder = self.root / ref.path, self.root / "objects" / ref.namespace
+        if ref.namespace not in self._swept:
+            sweep_leftovers(folder)
+            self._swept.add(ref.namespace)
+        if target.is_file() and target.read_bytes() == data:
+            return False
+        with staged_file(folder, data) as temporary:
+            make_folder(target.parent)
+            try:
+                os.replace(temporary, target)
+            except FileNotFoundError:  # the folder was empty, and somebody who removes such folders was faster
+                make_folder(target.parent)
+                os.replace(temporary, target)
+        sync_folder(target.parent)
+        return True
+
+    def _refuse_erased(self, owners: Iterable[str], what: str) -> None:
+        self.tombstones.refuse(owners=owners, what=what)
 
     def _refuse_if_vanished(self) -> None:
         """A root that this process wrote to is never made anew: it was unmounted, moved or deleted."""

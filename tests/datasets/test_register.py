@@ -14,7 +14,8 @@ from rl_assets.datasets.terms import DatasetTerms, LawfulBasis
 from rl_assets.errors import BadInput, InvalidDataset, StoreUnavailable, UnknownClient, UnknownPartition
 from rl_assets.store.artifacts import write_artifact
 from rl_assets.store.history import ChampionHistory
-from rl_assets.store.objects import ObjectStore, namespace_of
+from rl_assets.store.namespaces import namespace_of
+from rl_assets.store.objects import ObjectStore
 from tests.store.model_entries import entry, version
 
 REPOSITORY = Path(__file__).parents[2]

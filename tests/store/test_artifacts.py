@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from rl_assets.errors import CorruptObject, ObjectNotFound
+from rl_assets.errors import CorruptObject, ErasedData, ObjectNotFound
 from rl_assets.store.artifacts import ArtifactRef, read_artifact, write_artifact
-from rl_assets.store.objects import ObjectStore
+from rl_assets.store.objects import ObjectRef, ObjectStore
+from rl_assets.store.tombstones import Erased, Tombstone
 
 ALICE = frozenset({"c-00000000aa"})
 BOB = frozenset({"c-00000000bb"})
@@ -197,3 +198,73 @@ def test_a_refusal_begins_with_what_was_being_read(tmp_path: Path):
     (store.root / ref.manifest.path).write_bytes(b"{}")
     with pytest.raises(CorruptObject, match=r"^trained_policies\[CartPole-v1\|a\]: object 'objects/.*is damaged"):
         read_artifact(store, ref, name="trained_policies[CartPole-v1|a]")
+
+
+def erase(
+    store: ObjectStore, *, clients: frozenset[str] = frozenset(), version: str = "f" * 64, **changes: Any
+) -> None:
+    """Set a tombstone on clients and a data version, as another process would."""
+    erased = Erased(asset="trained_policies", partition="a", event_id=1, data_version=version)
+    at = "2026-01-02T03:04:05+00:00"
+    ObjectStore(store.root).tombstones.write(
+        Tombstone(order="e-00000000aa", at=at, clients=clients, erased=(erased,), **changes)
+    )
+
+
+def stored(store: ObjectStore) -> set[str]:
+    return {path.name for path in (store.root / "objects").glob("*/??/*")}
+
+
+def test_an_erased_version_is_neither_read_nor_written_until_its_bytes_are_gone(store: ObjectStore):
+    ref = write(store)
+    erase(store, version=ref.data_version)
+    with pytest.raises(ErasedData, match=f"^the policy: artifact '{ref.data_version[:12]}': data version"):
+        read_artifact(store, ref, name="the policy")
+    with pytest.raises(ErasedData):
+        write(store)
+    assert len(stored(store)) == 4, "what was there before is the eraser's to remove"
+    erase(store, version=ref.data_version, bytes_are_gone=True)
+    assert read_artifact(store, write(store)).is_whole()
+
+
+def test_an_artifact_that_an_erased_client_shares_is_refused(store: ObjectStore):
+    shared, other = write(store, owners=ALICE | BOB), write(store, owners=BOB)
+    erase(store, clients=ALICE)
+    with pytest.raises(ErasedData, match="client 'c-00000000aa' was erased by order e-00000000aa"):
+        read_artifact(store, shared)
+    for path in (store.root / "owners").glob("*.json"):
+        path.unlink()
+    with pytest.raises(ErasedData, match="client 'c-00000000aa'"):
+        read_artifact(ObjectStore(store.root), shared)
+    assert read_artifact(store, other).is_whole()
+
+
+@pytest.mark.parametrize("puts", [1, 2, 3, 4])
+def test_a_writer_that_is_overtaken_by_an_erasure_takes_back_what_it_wrote(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, puts: int
+):
+    write(store, owners=BOB)
+    mine = store.put(FILES["weights.safetensors"], owners=ALICE)
+    real, seen = ObjectStore._write, []
+
+    def write_and_be_overtaken(self: ObjectStore, ref: ObjectRef, data: bytes) -> bool:
+        is_new = real(self, ref, data)
+        seen.append(ref)
+        if len(seen) == puts:
+            erase(store, clients=ALICE)
+        return is_new
+
+    monkeypatch.setattr(ObjectStore, "_write", write_and_be_overtaken)
+    with pytest.raises(ErasedData):
+        write(store)
+    left = {path.name for path in (store.root / "objects" / "c-00000000aa").glob("??/*")}
+    assert left <= {mine.sha256}, "at most what another writer had put there before"
+    assert len(list((store.root / "objects" / "c-00000000bb").glob("??/*"))) == 4
+
+
+def test_new_objects_of_an_artifact_are_told_to_who_may_have_to_remove_them(store: ObjectStore):
+    store.put(FILES["weights.safetensors"], owners=ALICE)
+    new: list[ObjectRef] = []
+    ref = write(store, new=new)
+    assert len(new) == 3
+    assert ref.manifest in new

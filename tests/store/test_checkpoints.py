@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from rl_assets.errors import CorruptObject, StoreUnavailable
+from rl_assets.errors import CorruptObject, ErasedData, StoreUnavailable
 from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
 from rl_assets.store.checkpoints import (
     NUM_KEPT,
@@ -15,6 +15,7 @@ from rl_assets.store.checkpoints import (
 )
 from rl_assets.store.objects import ObjectStore
 from rl_assets.store.tensors import encode_tensors
+from rl_assets.store.tombstones import Tombstone
 
 NOBODY = frozenset()
 CLIENT = frozenset({"c-0123456789"})
@@ -170,3 +171,54 @@ def test_a_training_is_named_after_all_that_decides_it():
     assert training_name(facts) == training_name(dict(reversed(facts.items())))
     assert len({training_name(facts | {name: "other"}) for name in facts} | {training_name(facts)}) == 4
     assert len(training_name(facts)) == 32
+
+
+def erase(store):
+    at = "2026-01-02T03:04:05+00:00"
+    ObjectStore(store.root).tombstones.write(Tombstone(order="e-00000000aa", at=at, clients=CLIENT))
+
+
+def test_a_training_whose_client_is_erased_keeps_no_checkpoint_and_goes_on_from_none(tmp_path):
+    store = ObjectStore(tmp_path)
+    checkpoints = TrainingCheckpoints(store, training="ab" * 16, owners=CLIENT)
+    checkpoints.save(make_checkpoint())
+    erase(store)
+    with pytest.raises(ErasedData, match=r"checkpoints of training 'abababababab': .*order e-00000000aa"):
+        checkpoints.newest()
+    with pytest.raises(ErasedData):
+        checkpoints.all()
+    assert checkpoints.files(), "asking removes nothing"
+    with pytest.raises(ErasedData):
+        checkpoints.save(make_checkpoint(8))
+    assert checkpoints.files() == []
+
+
+def test_a_checkpoint_that_is_overtaken_by_an_erasure_is_taken_back(tmp_path, monkeypatch):
+    store = ObjectStore(tmp_path)
+    checkpoints = TrainingCheckpoints(store, training="ab" * 16, owners=CLIENT)
+    real = TrainingCheckpoints._write
+    monkeypatch.setattr(TrainingCheckpoints, "_write", lambda *given: (real(*given), erase(store)))
+    with pytest.raises(ErasedData):
+        checkpoints.save(make_checkpoint())
+    assert checkpoints.files() == []
+
+
+def test_whoever_knows_more_of_a_training_may_refuse_it_too(tmp_path):
+    refusals = []
+
+    def refuse():
+        if refusals:
+            raise ErasedData("its dataset is erased")
+
+    checkpoints = TrainingCheckpoints(ObjectStore(tmp_path), training="ab" * 16, owners=CLIENT, refuse=refuse)
+    checkpoints.save(make_checkpoint())
+    refusals.append(1)
+    with pytest.raises(ErasedData, match="its dataset"):
+        checkpoints.save(make_checkpoint(8))
+    assert checkpoints.files() == []
+
+
+def test_checkpoints_of_several_clients_are_found_by_each(tmp_path):
+    store, both = ObjectStore(tmp_path), CLIENT | {"c-aaaaaaaaaa"}
+    TrainingCheckpoints(store, training="ab" * 16, owners=both).save(make_checkpoint())
+    assert len(ObjectStore(tmp_path).namespaces_of("c-aaaaaaaaaa")) == 2
