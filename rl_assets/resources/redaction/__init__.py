@@ -1,0 +1,1 @@
+"""Removing from Dagster's own storage what it remembers of erased data."""
