@@ -15,7 +15,8 @@ from rl_assets.api.drive import execute
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
 from rl_assets.config.evaluation import EvaluationConfig
-from rl_assets.config.sweep import SweepConfig, SweepPlan
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import SweepPlan
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED
 from rl_assets.defs.graph import build_definitions
 from rl_assets.resources.home import Home

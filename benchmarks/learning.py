@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from rl_assets.config.sweep import plan_sweep
+from rl_assets.config.sweep_plan import plan_sweep
 from rl_assets.reports.curves import learning_curve_svg
 from rl_assets.resources.sweep_library import read_sweep_file
 from rl_assets.rl.envs.catalogue import resolve_env_id

@@ -6,6 +6,7 @@ RlAssetsError
 │   ├── InvalidPartitionKey     a key that Dagster or its UI would misread
 │   ├── UnknownEnvironment      no such environment
 │   ├── UnsupportedEnvironment  the environment exists, this version cannot train in it
+│   ├── ParentMismatch          the policy to start from sees, computes or acts otherwise
 │   ├── InvalidDataset          a dataset without an owner, or files that are not what they claim
 │   ├── UnknownClient           no client of that name is registered
 │   ├── HoldRefused             a legal hold cannot be placed or released so
@@ -47,6 +48,7 @@ RlAssetsError
 ├── LineageError
 │   ├── ReadOutsideScope        an asset tried to read without saying for which output
 │   └── InputNotFound           an input that was never materialized
+│       └── ParentMissing       the policy to start from, or the member that is needed, is not trained yet
 ├── ErasureError
 │   ├── CertificateRejected     a certificate is not what was signed, not ours, or not in its place in the chain
 │   └── SigningKeyLocked        the key that signs certificates is missing, malformed or not private
@@ -86,6 +88,10 @@ class UnknownEnvironment(BadInput):
 
 class UnsupportedEnvironment(BadInput):
     """The environment exists, but its spaces, players or options cannot be trained in yet."""
+
+
+class ParentMismatch(BadInput):
+    """The policy that a training is to start from has another network, other spaces or another way of acting."""
 
 
 class InvalidDataset(BadInput):
@@ -359,6 +365,27 @@ class ReadOutsideScope(LineageError):
 
 class InputNotFound(LineageError):
     """An asset asked for an input that has never been materialized."""
+
+
+class ParentMissing(InputNotFound):
+    """The policy that a training starts from, or the member that is needed of it, is not trained yet.
+
+    Attributes:
+        child: what waits.
+        parent: partition of the policy.
+        reason: why it is not there.
+        seen: event id of its newest materialization, which will not do; 0 where there is none.
+    """
+
+    def __init__(self, child: str, parent: str, reason: str, seen: int = 0) -> None:
+        super().__init__(child, parent, reason, seen)
+        self.child, self.parent, self.reason, self.seen = child, parent, reason, seen
+
+    def __str__(self) -> str:
+        return (
+            f"trained_policies[{self.child}] starts from trained_policies[{self.parent}], {self.reason}: train that "
+            "first; this is requested again when it lands"
+        )
 
 
 class ErasureError(RlAssetsError):

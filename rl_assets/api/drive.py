@@ -25,7 +25,7 @@ DAEMON_LATE_AFTER_S = 40.0
 
 ALERTS = "alerts_due"
 
-SENSORS = (ALERTS, "sweep_configured", "evaluations_settled", "gate_passed", "sweep_settled")
+SENSORS = (ALERTS, "sweep_configured", "parent_trained", "evaluations_settled", "gate_passed", "sweep_settled")
 """In the order of the lifecycle, so that one round gets as far as it can; alerts are sent as each round begins."""
 
 _OUR_ERRORS = frozenset(name for name, kind in vars(errors).items() if isinstance(kind, type))

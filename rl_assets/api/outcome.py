@@ -95,6 +95,6 @@ def _new_seeds(installation: Installation, trained: Event, *, since: Event) -> s
     earlier = (
         installation.log.at(read.asset, str(read.partition), read.event_id)
         for read in trained.inputs or ()
-        if read.asset == trained.asset
+        if (read.asset, read.partition) == (trained.asset, trained.partition)
     )
     return set(trained.metadata[SEEDS_KEY]).difference(*(event.metadata[SEEDS_KEY] for event in earlier))

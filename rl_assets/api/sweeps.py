@@ -19,6 +19,9 @@ from rl_assets.resources.activity import REQUEST_TAG, awaiting_retry
 from rl_assets.resources.admission import admit_sweep
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.event_log import Event
+from rl_assets.resources.inputs import Inputs
+from rl_assets.resources.parent_admission import admit_parents
+from rl_assets.store.objects import ObjectStore
 
 POLL_EVERY_S = 1.0
 
@@ -78,7 +81,7 @@ def run_sweep(
     event = launch_sweep(installation, config, source=source)
     tell(
         f"sweep '{event.partition}' asks for {count_of(event.metadata['num_partitions'], 'partition')}, "
-        f"{count_of(event.metadata['num_members'], 'training')}"
+        f"{count_of(event.metadata['num_members'], 'training')}" + _describe_levels(event)
     )
     see_through(installation, event, tell)
     return sweep_outcome(installation, event)
@@ -121,6 +124,8 @@ def launch_sweep(installation: Installation, config: SweepConfig, *, source: str
         TrainingError: the sweep could not be materialized.
     """
     exact = admit_sweep(config, register=installation.register, source=source)
+    inputs = Inputs(log=installation.log, store=ObjectStore(installation.home.store_url))
+    admit_parents(exact, inputs=inputs, source=source)
     filed = installation.library.filed()[0].get(config.name)
     if filed is not None and filed != config:
         raise InvalidConfig(
@@ -160,6 +165,11 @@ def _has_failed(installation: Installation, sweep_event: Event, env: str) -> boo
         return False
     evaluated = installation.log.latest_ids("policy_evaluations")
     return not any(cell_key(env, hparam) in evaluated for hparam in hparams_of(sweep_event, env))
+
+
+def _describe_levels(sweep_event: Event) -> str:
+    levels = sweep_event.metadata.get("num_levels", 1)
+    return f", in {levels} levels that each start from the one before" if levels > 1 else ""
 
 
 def _describe(result: dg.ExecuteInProcessResult) -> str:

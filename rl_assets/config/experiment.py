@@ -11,8 +11,9 @@ from rl_assets.config.environment import OptionValue
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import MAX_TIMESTEPS
+from rl_assets.config.sequence import DatasetKey
 from rl_assets.config.strict import StrictModel
-from rl_assets.config.sweep import DatasetDeclaration, DatasetKey, SweepConfig
+from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
 from rl_assets.errors import InvalidConfig
 
 IN_HOUSE = DatasetDeclaration(client_id="in-house", project="experiments", data_source="simulator", domain="simulation")

@@ -19,7 +19,9 @@ from rl_assets.config.experiment import ExperimentConfig, ExperimentEnv, Experim
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.parent import InitFrom
 from rl_assets.config.ppo import PPOConfig
+from rl_assets.config.sequence import SequenceStep
 from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
 
 TITLES: dict[type[BaseModel], str] = {
@@ -29,6 +31,8 @@ TITLES: dict[type[BaseModel], str] = {
     PPOConfig: "hyper-parameters, under fixed or grid",
     NetworkConfig: "network; its fields may also stand under fixed or grid",
     GuardrailsConfig: "guardrails",
+    InitFrom: "init_from",
+    SequenceStep: "each step of sequence",
     HalvingConfig: "halving",
     EvaluationConfig: "evaluation",
     GatesConfig: "gates",

@@ -6,6 +6,7 @@ from rl_assets.config.canonical import config_hash, spell_value
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.keys import HASH_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.parent import Parent
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.strict import StrictModel
 
@@ -38,6 +39,9 @@ class Recipe(StrictModel):
     dataset: str
     """Partition key of the dataset whose owner this training is for."""
 
+    init_from: Parent | None = Field(default=None, exclude_if=lambda parent: parent is None)
+    """The policy whose weights it starts from; null: fresh ones. Left out of what is written where there is none."""
+
     @property
     def steps_per_segment(self) -> int:
         """Environment steps between two checkpoints, before they are rounded down to whole updates."""
@@ -65,12 +69,14 @@ def spell_field(name: str, value: object) -> str:
 
 
 def _differences(recipe: Recipe) -> list[str]:
-    """The readable words: the learning rate always, then what is not the default, in the order of declaration."""
+    """The readable words: the learning rate always, a parent, then what is not the default, as declared."""
     words = [spell_field("learning_rate", recipe.algorithm.learning_rate)]
+    if recipe.init_from is not None:
+        words.append(f"init={recipe.init_from.word}")
     parts = (
         (recipe.algorithm, PPOConfig(), {"name", "learning_rate"}),
         (recipe.network, NetworkConfig(), set()),
-        (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "guardrails", "dataset"}),
+        (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "guardrails", "dataset", "init_from"}),
         (recipe.guardrails, GuardrailsConfig(), set()),
     )
     for chosen, default, left_out in parts:

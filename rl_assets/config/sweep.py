@@ -1,9 +1,10 @@
-"""A sweep: envs x recipes x seeds, as a person writes it and as the asset graph runs it."""
+"""A sweep: envs x recipes x seeds, as a person writes it."""
 
 import difflib
 import itertools
 import math
-from collections.abc import Hashable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -16,8 +17,18 @@ from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.parent import InitFrom, Parent
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe, hparam_key
+from rl_assets.config.sequence import (
+    AlgorithmName,
+    DatasetKey,
+    Grid,
+    Hyperparameters,
+    SequenceStep,
+    refuse_later_parents,
+    refuse_other_actors,
+)
 from rl_assets.config.strict import StrictModel
 from rl_assets.errors import InvalidConfig, InvalidPartitionKey
 
@@ -26,17 +37,14 @@ MAX_SEEDS = 100
 MAX_LINES = 20
 _SEEDS = f"how many seeds, 1 to {MAX_SEEDS}, or a list of seeds, each a whole number from 0 to {2**31 - 1:,}"
 SweepName = Annotated[str, Wording(f"a text of 1 to {MAX_KEY_LENGTH} letters, digits and . _ = + ; -")]
-DatasetKey = Annotated[str, Wording("the key of a registered dataset")]
-Hyperparameters = Annotated[dict[str, Any], Wording("a mapping of hyper-parameter to value")]
-Grid = Annotated[
-    dict[str, Annotated[tuple[Any, ...], Field(min_length=1, strict=False)]],
-    Wording("a mapping of hyper-parameter to a list of values"),
-]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 _ALGORITHM_FIELDS = set(PPOConfig.model_fields) - {"name"}
 _NETWORK_FIELDS = set(NetworkConfig.model_fields)
 _RECIPE_FIELDS = {"total_timesteps", "segment_steps"}
+_STEP_FIELDS = ("algorithm", "fixed", "total_timesteps", "segment_steps", "guardrails")
+"""Fields of a sweep that its steps take over where they say nothing else."""
+
 _SWEEPABLE = _ALGORITHM_FIELDS | _NETWORK_FIELDS | _RECIPE_FIELDS
 
 
@@ -83,7 +91,7 @@ class SweepConfig(StrictModel):
     envs: tuple[EnvConfig, ...] = Field(min_length=1, strict=False)
     """Environments, each named once."""
 
-    algorithm: Literal["ppo"] = "ppo"
+    algorithm: AlgorithmName = "ppo"
     """The training algorithm."""
 
     network: NetworkConfig = Field(default_factory=NetworkConfig)
@@ -103,6 +111,12 @@ class SweepConfig(StrictModel):
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
     """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
+
+    init_from: InitFrom | None = None
+    """Policy whose weights all recipes start from; left out: each member starts from fresh weights of its own."""
+
+    sequence: tuple[SequenceStep, ...] = Field(default=(), strict=False)
+    """Trainings that each start from the one before; what a step leaves out is taken from the fields around it."""
 
     halving: HalvingConfig | None = None
     """Stop recipes that are behind before their budget is used; left out: all train to the end."""
@@ -134,6 +148,11 @@ class SweepConfig(StrictModel):
         if not isinstance(value, list | tuple):
             return value
         return tuple({"id": env} if isinstance(env, str) else env for env in value)
+
+    @field_validator("init_from", mode="before")
+    @classmethod
+    def _a_text_names_the_policy(cls, value: Any) -> Any:
+        return {"hparam": value} if isinstance(value, str) else value
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -187,6 +206,28 @@ class SweepConfig(StrictModel):
                 raise ValueError(f"'{name}' stands both as field '{place}' and under {under}: keep one")
         return self
 
+    @model_validator(mode="after")
+    def _a_sequence_says_all_in_its_steps(self) -> Self:
+        refuse_later_parents(self.sequence)
+        if self.sequence and self.grid:
+            raise ValueError("'grid' stands beside 'sequence': put it into the step that it belongs to")
+        if self.sequence and self.halving is not None:
+            raise ValueError("'halving' stands beside 'sequence', whose steps all train to the end: take one out")
+        return self
+
+    @property
+    def parent(self) -> InitFrom | None:
+        """The policy that the first trainings start from, wherever it stands; None: fresh weights."""
+        first = self.sequence[0].init_from if self.sequence else None
+        return first or self.init_from
+
+    @property
+    def num_recipes(self) -> int:
+        """How many recipes it asks for: the product of its grid, or of each step with all steps before it."""
+        steps = [step.grid for step in self.sequence] or [self.grid]
+        sizes = [math.prod(len(values) for values in grid.values()) for grid in steps]
+        return sum(itertools.accumulate(sizes, operator.mul))
+
     @property
     def seed_list(self) -> tuple[int, ...]:
         """The training seeds of each recipe."""
@@ -204,98 +245,102 @@ class SweepConfig(StrictModel):
             check_key(sweep.name, kind="sweep")
         except InvalidPartitionKey as error:
             raise InvalidPartitionKey(f"{source}: field 'name': {error}") from error
-        _refuse_equal_envs(sweep, source=source)
-        cells = len(sweep.envs) * math.prod(len(values) for values in sweep.grid.values())
+        refuse_equal_envs(sweep, source=source)
+        cells = len(sweep.envs) * sweep.num_recipes
         if cells > MAX_CELLS:
+            field = "sequence" if sweep.sequence else "grid"
             raise InvalidConfig(
-                f"{source}: field 'grid' spans {cells} combinations of env and recipe: expected at most {MAX_CELLS}; "
-                "split the sweep or drop values"
+                f"{source}: field '{field}' spans {cells} combinations of env and recipe: expected at most "
+                f"{MAX_CELLS}; split the sweep or drop values"
             )
         recipes = expand_recipes(sweep, dataset="check", source=source)
         _refuse_rungs_that_stop_nobody(sweep, recipes, source=source)
-        for name, values in sweep.grid.items():
-            twice = _repeated([tuple(value) if isinstance(value, list) else value for value in values])
-            if twice is not None:
-                raise InvalidConfig(
-                    f"{source}: field 'grid.{name}': expected each value once, got {twice} twice: remove one"
-                )
+        grids = {f"sequence.{number}.grid": step.grid for number, step in enumerate(sweep.sequence)}
+        for place, grid in (grids or {"grid": sweep.grid}).items():
+            for name, values in grid.items():
+                twice = _repeated([tuple(value) if isinstance(value, list) else value for value in values])
+                if twice is not None:
+                    raise InvalidConfig(
+                        f"{source}: field '{place}.{name}': expected each value once, got {twice} twice: remove one"
+                    )
         return sweep
 
 
-class SweepPlan(StrictModel):
-    """A sweep as the graph runs it: exact envs, recipes by key, and a dataset known by its pseudonymous key alone."""
-
-    name: str
-    """Partition key of the sweep."""
-
-    envs: dict[str, EnvConfig]
-    """Env key -> environment."""
-
-    recipes: dict[str, Recipe]
-    """Hparam key -> recipe."""
-
-    seeds: tuple[Seed, ...] = Field(strict=False)
-    """Training seeds of each recipe."""
-
-    halving: HalvingConfig | None
-    """When recipes that are behind are stopped; None: never."""
-
-    save_all_checkpoints: bool
-    """Whether the checkpoint of every segment is kept with the policy."""
-
-    evaluation: EvaluationConfig
-    """How trained policies are evaluated."""
-
-    gates: GatesConfig
-    """What a policy must show before it is promoted."""
-
-    max_wall_time_s: float | None = None
-    """Seconds that a population may train in one run; no part of the recipes."""
-
-    @property
-    def num_members(self) -> int:
-        """Trainings in all: envs x recipes x seeds."""
-        return len(self.envs) * len(self.recipes) * len(self.seeds)
-
-
-def plan_sweep(sweep: SweepConfig, *, dataset: str, source: str | None = None) -> SweepPlan:
-    """Expand a sweep whose environment ids are exact, for a dataset known by its partition key.
-
-    Raises:
-        InvalidConfig: two environments are the same, or a combination of the grid is no valid recipe.
-    """
-    source = source or sweep.name
-    _refuse_equal_envs(sweep, source=source)
-    envs = {env_key(env): env for env in sweep.envs}
-    recipes = {hparam_key(recipe): recipe for recipe in expand_recipes(sweep, dataset=dataset, source=source)}
-    return SweepPlan(
-        name=check_key(sweep.name, kind="sweep"),
-        envs=envs,
-        recipes=recipes,
-        seeds=sweep.seed_list,
-        halving=sweep.halving,
-        save_all_checkpoints=sweep.save_all_checkpoints,
-        evaluation=sweep.evaluation,
-        gates=sweep.gates,
-        max_wall_time_s=sweep.max_wall_time_s,
-    )
-
-
-def expand_recipes(sweep: SweepConfig, *, dataset: str, source: str) -> tuple[Recipe, ...]:
+def expand_recipes(
+    sweep: SweepConfig, *, dataset: str, source: str, generations: Mapping[str, int] | None = None
+) -> tuple[Recipe, ...]:
     """Build the recipe of every combination of the grid, the grid's names in alphabetical order.
 
+    Each step of a sequence is built for each recipe of the step before it; parents stand before their children.
+
     Raises:
-        InvalidConfig: names the grid's combination and the wrong field.
+        InvalidConfig: names the grid's combination and the wrong field, or two steps that do not fit together.
     """
+    first = None if sweep.parent is None else sweep.parent.resolved(generations)
+    if not sweep.sequence:
+        return _expand_grid(sweep, parent=first, dataset=dataset, source=source)
+    recipes: list[Recipe] = []
+    before: tuple[Recipe | None, ...] = (None,)
+    for number, step in enumerate(sweep.sequence):
+        settings = _step_settings(sweep, number, source=source)
+
+        def written_at(path: Path, number: int = number, step: SequenceStep = step) -> Path:
+            return step.written_at(number, path)
+
+        made: list[Recipe] = []
+        for recipe in before:
+            parent = first if recipe is None else Parent(hparam=hparam_key(recipe))
+            own = _expand_grid(
+                settings, parent=parent, dataset=step.dataset or dataset, source=source, written_at=written_at
+            )
+            if recipe is not None:
+                for child in own:
+                    refuse_other_actors(recipe, child, number=number, source=source)
+            made += own
+        recipes += made
+        before = tuple(made)
+    return tuple(recipes)
+
+
+def _step_settings(sweep: SweepConfig, number: int, *, source: str) -> SweepConfig:
+    """A sweep of one step of the sequence.
+
+    Raises:
+        InvalidConfig: the step's fields contradict each other or those that all steps share.
+    """
+    step = sweep.sequence[number]
+    shared = {name: getattr(sweep, name) for name in ("name", "envs", "network", "dataset", *_STEP_FIELDS)}
+    try:
+        return type(sweep).model_validate(step.settings(shared))
+    except ValidationError as error:
+        lines = explain(
+            error,
+            source=f"{source} (step {number + 1} of the sequence)",
+            model=type(sweep),
+            written_at=lambda path: step.written_at(number, path),
+        )
+        raise InvalidConfig("\n".join(lines)) from error
+
+
+def _expand_grid(
+    sweep: SweepConfig,
+    *,
+    parent: Parent | None,
+    dataset: str,
+    source: str,
+    written_at: Callable[[Path], Path] = lambda path: path,
+) -> tuple[Recipe, ...]:
+    """Build the recipe of every combination of one grid."""
     names = sorted(sweep.grid)
     recipes: list[Recipe] = []
     lines: dict[str, None] = {}
     for values in itertools.product(*(sweep.grid[name] for name in names)):
         varied = dict(zip(names, values, strict=True))
         try:
-            recipes.append(_build_recipe(sweep, varied, dataset=dataset))
+            recipe = _build_recipe(sweep, varied, dataset=dataset)
+            recipes.append(recipe if parent is None else recipe.model_copy(update={"init_from": parent}))
         except ValidationError as error:
-            lines |= dict.fromkeys(_explain_recipe(error, sweep, varied, source=source))
+            lines |= dict.fromkeys(_explain_recipe(error, sweep, varied, source=source, written_at=written_at))
     if lines:
         further = [f"{source}: and {len(lines) - MAX_LINES} more"] if len(lines) > MAX_LINES else []
         raise InvalidConfig("\n".join([*list(lines)[:MAX_LINES], *further]))
@@ -315,13 +360,20 @@ def _build_recipe(sweep: SweepConfig, varied: Mapping[str, Any], *, dataset: str
     return Recipe.model_validate(document)
 
 
-def _explain_recipe(error: ValidationError, sweep: SweepConfig, varied: Mapping[str, Any], *, source: str) -> list[str]:
+def _explain_recipe(
+    error: ValidationError,
+    sweep: SweepConfig,
+    varied: Mapping[str, Any],
+    *,
+    source: str,
+    written_at: Callable[[Path], Path],
+) -> list[str]:
     """Name fields as the sweep writes them; values that are wrong together are named with their combination."""
 
-    def written_at(path: Path) -> Path:
+    def place_of(path: Path) -> Path:
         inside = path[1:] if path[:1] == ("algorithm",) else path
         name = inside[1] if inside[:1] == ("network",) and len(inside) > 1 else inside[0] if inside else None
-        return ("grid", name) if name in sweep.grid else ("fixed", name) if name in sweep.fixed else inside
+        return written_at(("grid", name) if name in sweep.grid else ("fixed", name) if name in sweep.fixed else inside)
 
     is_about_one = all(problem["loc"] not in {(), ("algorithm",)} for problem in error.errors(include_url=False))
     where = ", ".join(f"{name}={shown(value)}" for name, value in varied.items())
@@ -329,7 +381,7 @@ def _explain_recipe(error: ValidationError, sweep: SweepConfig, varied: Mapping[
         error,
         source=source if is_about_one or not where else f"{source} ({where})",
         model=Recipe,
-        written_at=written_at,
+        written_at=place_of,
     )
 
 
@@ -352,7 +404,12 @@ def _refuse_rungs_that_stop_nobody(sweep: SweepConfig, recipes: Sequence[Recipe]
         )
 
 
-def _refuse_equal_envs(sweep: SweepConfig, *, source: str) -> None:
+def refuse_equal_envs(sweep: SweepConfig, *, source: str) -> None:
+    """Refuse a sweep in which two environments are the same.
+
+    Raises:
+        InvalidConfig: names the one that stands twice.
+    """
     twice = _repeated([env_key(env) for env in sweep.envs])
     if twice is not None:
         raise InvalidConfig(f"{source}: field 'envs': expected each environment once, got {twice} twice: remove one")

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from plotly.offline import get_plotlyjs
 
-from rl_assets.config.sweep import SweepPlan
+from rl_assets.config.sweep_plan import SweepPlan
 from rl_assets.reports.env_section import EnvResults, env_section, verdict_of
 from rl_assets.reports.figures import Figure
 from rl_assets.reports.numbers import UNKNOWN, count_of, decimals_for, format_interval, format_number

@@ -8,10 +8,11 @@ import numpy as np
 from rl_assets.config.canonical import canonical_json, config_hash
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
-from rl_assets.config.sweep import SweepPlan
+from rl_assets.config.sweep_plan import SweepPlan
 from rl_assets.errors import CorruptObject
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Input, OutputScope, Publication
+from rl_assets.resources.parents import PARENTS_KEY, OpenParent, open_parent
 from rl_assets.rl.checkpoints import Checkpoint, refuse_other_numerics, updates_done
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
@@ -19,7 +20,8 @@ from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.halving import Contender
 from rl_assets.rl.metrics import metric_versions
 from rl_assets.rl.outcomes import TrainedMember
-from rl_assets.rl.plan import Member
+from rl_assets.rl.parents import ParentWeights, refuse_misfit
+from rl_assets.rl.plan import Member, policy_spec
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.rl.replay import RecordedEpisode, Replay
 from rl_assets.rl.trials import selection_seeds
@@ -57,6 +59,10 @@ class CellTraining:
         datasets: the materializations of datasets that the run has found so far, by key; all its cells read the same.
         is_retrained: whether what was trained before counts for nothing.
         on_damage: is told of a checkpoint that cannot be used.
+
+    Raises:
+        ParentMissing: the policy that it starts from is not there, or lacks a member.
+        LineageError, StoreError: what it reads is not on record, or cannot be read.
     """
 
     def __init__(
@@ -80,6 +86,9 @@ class CellTraining:
         if self.recipe.dataset not in datasets:
             datasets[self.recipe.dataset] = scope.read("datasets", self.recipe.dataset).event
         self._dataset = scope.open(datasets[self.recipe.dataset])
+        self._parent: OpenParent | None = None
+        if self.recipe.init_from is not None:
+            self._parent = open_parent(scope, self.recipe.init_from, env_key=env_key, seeds=plan.seeds)
         prior = None if is_retrained else scope.find("trained_policies", scope.partition)
         self._prior = prior if prior is not None and self._is_reusable(prior) else None
         self._prior_seeds = tuple(self._prior.metadata[SEEDS_KEY]) if self._prior else ()
@@ -95,6 +104,7 @@ class CellTraining:
                     "recipe": self.recipe.model_dump(mode="json"),
                     "seed": seed,
                     "data": self._dataset.event.data_version,
+                    **({} if self._parent is None else {"parent": self._parent.bytes_of(seed)}),
                 },
                 keeps_all=plan.save_all_checkpoints,
                 on_damage=on_damage,
@@ -103,6 +113,27 @@ class CellTraining:
         }
         self._saves_all = plan.save_all_checkpoints
         self.halving = plan.halving
+
+    def check_parent(self, spaces: EnvSpaces) -> None:
+        """Refuse a parent whose weights would mean something else here.
+
+        Raises:
+            ParentMismatch: names the parent, what was expected and what came.
+        """
+        if self._parent is not None:
+            name = f"{self._scope.asset}[{self._scope.partition}]"
+            refuse_misfit(self._parent.spec, policy_spec(self.recipe, spaces), parent=self._parent.name, child=name)
+
+    def parent(self, member: Member) -> ParentWeights | None:
+        """What a member starts from; None: fresh weights."""
+        return None if self._parent is None else self._parent.load(member.seed)
+
+    def origins(self) -> dict[str, Any]:
+        """Seed of each member -> what it started from; empty where all started from fresh weights."""
+        if self._parent is None:
+            return {}
+        earlier = {} if self._prior is None else self._prior.metadata[PARENTS_KEY]
+        return earlier | {str(member.seed): self._parent.origin_of(member.seed) for member in self.missing}
 
     def starts(self, spaces: EnvSpaces, *, allow_inexact: bool) -> dict[int, int]:
         """Updates that missing members need not do again, by seed; members without a checkpoint are left out.
@@ -160,6 +191,11 @@ class CellTraining:
             kept = self._checkpoints[seed].all() if self._saves_all else ()
             files |= member_files(member, checkpoints=kept)
             facts[str(seed)] = member_facts(member)
+            if self._parent is not None:
+                facts[str(seed)]["parent"] = {
+                    "member_seed": self._parent.seed_for(seed),
+                    **self._parent.bytes_of(seed),
+                }
         return self._scope.publish(
             kind="trained_policy",
             files=files,
@@ -171,18 +207,35 @@ class CellTraining:
                 "members": facts,
             },
             config_hash=config_hash(self.recipe),
-            metadata={**metadata, "num_seeds": len(facts), SEEDS_KEY: sorted(int(seed) for seed in facts)},
+            metadata={
+                **metadata,
+                "num_seeds": len(facts),
+                SEEDS_KEY: sorted(int(seed) for seed in facts),
+                **({} if self._parent is None else {PARENTS_KEY: self.origins()}),
+            },
         )
 
     def _is_reusable(self, prior: Event) -> bool:
-        """Whether the earlier members were trained on the same data by this package, and their bytes are all there."""
+        """Whether the earlier members were trained on the same data, from the same bytes, and theirs are all there."""
         recorded = prior.inputs or ()
         same_data = any(
             (read.asset, read.partition, read.data_version)
             == ("datasets", self.recipe.dataset, self._dataset.event.data_version)
             for read in recorded
         )
-        return SEEDS_KEY in prior.metadata and same_data and self._scope.is_intact(prior)
+        if SEEDS_KEY not in prior.metadata or not same_data or not self._has_same_parents(prior):
+            return False
+        return self._scope.is_intact(prior)
+
+    def _has_same_parents(self, prior: Event) -> bool:
+        """Whether each earlier member started from the very bytes that it would start from now."""
+        if self._parent is None:
+            return True
+        recorded = prior.metadata.get(PARENTS_KEY, {})
+        seeds = prior.metadata[SEEDS_KEY]
+        return not self._parent.lacking(seeds) and all(
+            self._parent.bytes_of(seed).items() <= recorded.get(str(seed), {}).items() for seed in seeds
+        )
 
 
 class CellCheckpoints:
@@ -194,6 +247,10 @@ class CellCheckpoints:
     def load(self, member: Member) -> Checkpoint | None:
         """Read a member's newest checkpoint; None where there is none that can be read."""
         return self._cells[member.hparam].load(member)
+
+    def parent(self, member: Member) -> ParentWeights | None:
+        """Read what a member starts from; None: fresh weights."""
+        return self._cells[member.hparam].parent(member)
 
     def save(self, member: Member, checkpoint: Checkpoint) -> None:
         """Keep a member's checkpoint; it stands when this returns."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from rl_assets.config.parent import Parent
 from rl_assets.resources.event_log import Event, EventLog
 
 CELLS_KEY = "rl/cells"
@@ -36,9 +38,27 @@ def read_demand(log: EventLog) -> Demand:
     return Demand(sweeps={event.partition: event for event in events})
 
 
-def cells_metadata(envs: Iterable[str], hparams: Iterable[str]) -> dict[str, list[str]]:
-    """What a sweep writes on its materialization: it asks for the product of both lists."""
-    return {"envs": list(envs), "hparams": list(hparams)}
+def cells_metadata(
+    envs: Iterable[str], hparams: Iterable[str], parents: Mapping[str, Parent] | None = None
+) -> dict[str, Any]:
+    """What a sweep writes on its materialization: it asks for the product of envs and hparams.
+
+    Args:
+        envs: env keys.
+        hparams: hparam keys.
+        parents: hparam key -> the policy that the recipe starts from, of those that start from one.
+    """
+    chains = {
+        hparam: {"hparam": parent.hparam, **({} if parent.env is None else {"env": parent.env})}
+        for hparam, parent in (parents or {}).items()
+    }
+    return {"envs": list(envs), "hparams": list(hparams), **({"parents": chains} if chains else {})}
+
+
+def parent_of(sweep: Event, env: str, hparam: str) -> str | None:
+    """Partition of the policy that a cell of a sweep starts from; None where it is none, or a champion."""
+    parent = sweep.metadata.get(CELLS_KEY, {}).get("parents", {}).get(hparam)
+    return None if parent is None else f"{parent.get('env', env)}|{parent['hparam']}"
 
 
 def envs_of(sweep: Event) -> tuple[str, ...]:

@@ -18,6 +18,10 @@ ATTACHMENTS_KEY = "rl/attachments"
 STOP_KEY = "rl/stop"
 """On an observation of a cell: why its training was stopped before its budget was used."""
 
+WAITS_KEY = "rl/waits_for"
+"""On an observation of a cell: `partition` of the policy that it starts from, and the newest `event_id` of that which
+was seen and would not do, 0 where there was none."""
+
 TRANSITION_KEY = "rl/transition"
 """On a promoted model: the number of the entry in the environment's history that it follows from."""
 
@@ -46,6 +50,18 @@ class Event:
         """What this materialization read; None where nothing was recorded."""
         raw = self.metadata.get(INPUTS_KEY)
         return None if raw is None else tuple(InputRecord.from_json(item) for item in raw)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """A cell was refused because the policy that it starts from was not there."""
+
+    event_id: int
+    """Of the refusal."""
+    parent: str
+    """Partition of that policy."""
+    seen: int
+    """Event id of the newest materialization of it that was seen and would not do; 0 where there was none."""
 
 
 class EventLog:
@@ -99,6 +115,24 @@ class EventLog:
             if observation is not None and STOP_KEY in observation.metadata:
                 return record.storage_id, str(observation.metadata["reason"].value)
         return None
+
+    def waits(self, asset: str, *, after: int = 0) -> dict[str, Wait]:
+        """Partition -> its newest refusal, after an event id, for want of the policy that it starts from."""
+        found: dict[str, Wait] = {}
+        cursor: str | None = None
+        records_filter = dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), after_storage_id=after)
+        while True:
+            page = self.instance.fetch_observations(records_filter, limit=_PAGE, cursor=cursor, ascending=True)
+            for record in page.records:
+                observation = record.asset_observation
+                if observation is not None and WAITS_KEY in observation.metadata:
+                    awaited = _plain(observation.metadata[WAITS_KEY])
+                    found[observation.partition or ""] = Wait(
+                        event_id=record.storage_id, parent=awaited["partition"], seen=awaited["event_id"]
+                    )
+            if not page.has_more:
+                return found
+            cursor = page.cursor
 
     def observed(self, asset: str, partition: str | None = None, *, after: int | None = None) -> Iterator[Event]:
         """All observations of ours that describe an artifact, oldest first, of one partition or of all."""

@@ -163,6 +163,17 @@ class OutputScope:
         self._refuse_if_closed(f"{asset}[{partition}]")
         return self._log.latest(asset, partition)
 
+    def find_version(self, asset: str, partition: str, data_version: str) -> Event | None:
+        """The newest record of exactly this version of a partition, without reading its bytes."""
+        self._refuse_if_closed(f"{asset}[{partition}]")
+        events = (event for event in self._log.versions(asset, partition) if event.data_version == data_version)
+        return max(events, key=lambda event: event.event_id, default=None)
+
+    def champions(self, env: str) -> ChampionHistory:
+        """The append-only history of an environment's champions; it holds names and hashes, and is no input."""
+        self._refuse_if_closed(f"the champions of '{env}'")
+        return ChampionHistory(self._store, env)
+
     def is_intact(self, event: Event) -> bool:
         """Whether an artifact and all its files are still in the store; nothing of it is read for the output."""
         reference = event.metadata.get(ARTIFACT_KEY)

@@ -9,6 +9,7 @@ from rl_assets.errors import TrainingError
 from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.outcomes import Result
+from rl_assets.rl.parents import ParentWeights
 from rl_assets.rl.plan import Member
 from rl_assets.rl.population import UpdateReport
 
@@ -28,6 +29,9 @@ class Job:
 
     starts: tuple[Checkpoint | None, ...]
     """Where each member goes on; None: from the beginning."""
+
+    parents: tuple[ParentWeights | None, ...]
+    """What each member that starts at the beginning starts with; None: fresh weights, or it goes on."""
 
     stop: int
     """Updates after which all rest, for now or for good."""

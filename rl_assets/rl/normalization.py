@@ -9,6 +9,9 @@ from rl_assets.rl.compiler import has_numba
 
 OBSERVATION_LIMIT = 10.0
 REWARD_LIMIT = 10.0
+OBSERVATION_STATISTICS = "observations."
+"""Begins the names under which the statistics of observations stand in what training on needs."""
+
 _EPSILON = 1e-8
 
 

@@ -18,6 +18,7 @@ from rl_assets.rl.guardrails import LEVELS, action_bounds, divergence_error, fin
 from rl_assets.rl.learner import make_learner
 from rl_assets.rl.numerics import numerics_fingerprint
 from rl_assets.rl.outcomes import MemberFailure, PausedMember, Result, TrainedMember
+from rl_assets.rl.parents import ParentWeights
 from rl_assets.rl.plan import Member, num_updates, policy_spec, updates_per_segment
 from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicyStack
 from rl_assets.rl.rollout import Actors, Rollout
@@ -43,6 +44,7 @@ def train_population(
     spaces: EnvSpaces,
     members: Sequence[Member],
     starts: Sequence[Checkpoint | None] | None = None,
+    parents: Sequence[ParentWeights | None] | None = None,
     stop: int | None = None,
     on_update: Callable[[UpdateReport], None],
     on_segment: Callable[["Population"], None] | None = None,
@@ -52,14 +54,16 @@ def train_population(
 ) -> list[Result]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
 
-    A member's result depends on the environment, its recipe and its seed alone. A member that a guardrail stops is
-    silenced and reported, one that reaches its target rests as it is; the others go on as if it had never been there.
+    A member's result depends on the environment, its recipe, its seed and what it starts from alone. A member that a
+    guardrail stops is silenced and reported, one that reaches its target rests as it is; the others go on as if it had
+    never been there.
 
     Args:
         env: the environment.
         spaces: its spaces.
         members: the population, at least one.
         starts: where each member goes on, all that still train at the same update; None: from the beginning.
+        parents: what each member begins with that begins here; None: fresh weights.
         stop: updates after which all rest for now, at the end of a segment; None: their budget.
         on_update: called after each update.
         on_segment: called at the end of each segment, and of the training, when checkpoints can be had.
@@ -72,11 +76,19 @@ def train_population(
 
     Raises:
         EnvironmentFault: the pool failed.
+        ParentMismatch: a member cannot begin with the weights given.
     """
     with (
         single_thread(),
         Population(
-            env, spaces, members, starts=starts, on_step=on_step, env_threads=env_threads, clock=clock
+            env,
+            spaces,
+            members,
+            starts=starts,
+            parents=parents,
+            on_step=on_step,
+            env_threads=env_threads,
+            clock=clock,
         ) as population,
     ):
         while not population.everybody_rests and population.update != stop:
@@ -114,12 +126,13 @@ class Population:
         members: Sequence[Member],
         *,
         starts: Sequence[Checkpoint | None] | None = None,
+        parents: Sequence[ParentWeights | None] | None = None,
         on_step: Callable[[], None] | None = None,
         env_threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         recipe = members[0].recipe
-        starts = starts or [None] * len(members)
+        starts, parents = starts or [None] * len(members), parents or [None] * len(members)
         self._clock, self._started_at = clock, clock()
         self._env, self._spaces, self._config = env, spaces, recipe.algorithm
         self._env_threads, self._on_step = env_threads, on_step
@@ -127,7 +140,8 @@ class Population:
         self.num_updates, self.update = num_updates(recipe), _common_update(starts)
         self.spec = policy_spec(recipe, spaces)
         self.trainees = [
-            Trainee(member, start, spaces=spaces, spec=self.spec) for member, start in zip(members, starts, strict=True)
+            Trainee(member, start, parent=parent, spaces=spaces, spec=self.spec)
+            for member, start, parent in zip(members, starts, parents, strict=True)
         ]
         self._action_bounds = action_bounds(spaces.actions, squashes=self._config.squash_actions)
         self._policies = PolicyStack(self.spec, [self._initial_tensors(trainee) for trainee in self.trainees])
@@ -254,6 +268,8 @@ class Population:
             return dict(trainee.start.tensors)
         size = self.spec.observation_shape
         unscaled = {NORMALIZER_MEAN: np.zeros(size, np.float32), NORMALIZER_SCALE: np.ones(size, np.float32)}
+        if trainee.parent is not None:
+            return unscaled | dict(trainee.parent.tensors)
         stream = member_stream(member_seed=trainee.member.seed, role="parameters")
         return self.spec.shape.init_member(stream) | unscaled
 

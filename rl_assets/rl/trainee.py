@@ -11,7 +11,8 @@ from rl_assets.rl.algorithms.ppo import without_prefix
 from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.guardrails import EarlyStop, Guardrails
-from rl_assets.rl.normalization import RewardScaler, RunningMoments
+from rl_assets.rl.normalization import OBSERVATION_STATISTICS, RewardScaler, RunningMoments
+from rl_assets.rl.parents import ParentWeights
 from rl_assets.rl.plan import Member, num_updates
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.rl.watches import Row
@@ -25,6 +26,7 @@ class Trainee:
     Args:
         member: what is trained.
         start: where it goes on; None: from the beginning.
+        parent: what it begins with, where it begins; None: fresh weights.
         spaces: of the environment.
         spec: how it acts.
 
@@ -39,9 +41,17 @@ class Trainee:
         guardrails: what its history is judged by.
     """
 
-    def __init__(self, member: Member, start: Checkpoint | None, *, spaces: EnvSpaces, spec: PolicySpec) -> None:
+    def __init__(
+        self,
+        member: Member,
+        start: Checkpoint | None,
+        *,
+        parent: ParentWeights | None = None,
+        spaces: EnvSpaces,
+        spec: PolicySpec,
+    ) -> None:
         algorithm = member.recipe.algorithm
-        self.member, self.start = member, start
+        self.member, self.start, self.parent = member, start, parent
         self.failure: GuardrailTripped | None = None
         self.early_stop: EarlyStop | None = None
         self.is_reported = start is not None and start.is_final
@@ -53,6 +63,9 @@ class Trainee:
         self._normalizes_observations = spec.normalizes_observations
         self._env_steps, self._latest_return = 0, float("nan")
         self._at_rest: tuple[Tensors, Tensors] | None = None
+        if parent is not None:
+            parent.check(spec, child=f"member '{member.label}'")
+            self.moments = parent.moments or self.moments
         if start is not None:
             self._go_on(start)
 
@@ -133,7 +146,7 @@ class Trainee:
             return self._at_rest[1]
         state = dict(living)
         if self._normalizes_observations:
-            state |= {f"observations.{name}": array for name, array in self.moments.to_arrays().items()}
+            state |= {OBSERVATION_STATISTICS + name: array for name, array in self.moments.to_arrays().items()}
         if self.member.recipe.algorithm.normalize_rewards:
             state |= {f"returns.{name}": array for name, array in self.scaler.moments.to_arrays().items()}
         return state
@@ -177,7 +190,7 @@ class Trainee:
     def _go_on(self, start: Checkpoint) -> None:
         state = start.optimizer_state
         if self._normalizes_observations:
-            self.moments = RunningMoments.from_arrays(without_prefix(state, "observations."))
+            self.moments = RunningMoments.from_arrays(without_prefix(state, OBSERVATION_STATISTICS))
         if self.member.recipe.algorithm.normalize_rewards:
             moments = RunningMoments.from_arrays(without_prefix(state, "returns."))
             self.scaler = replace(self.scaler, moments=moments)

@@ -9,6 +9,7 @@ from rl_assets.errors import CheckpointLost, StoreError, TrainingError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
 from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
+from rl_assets.rl.parents import ParentWeights
 from rl_assets.rl.plan import Chunk, Member, TrainingPlan, plan_training
 from rl_assets.rl.population import UpdateReport
 from rl_assets.rl.supervision import HEARTBEAT_S, Results, Supervisor, Task
@@ -21,6 +22,7 @@ def train(
     *,
     evaluation: EvaluationConfig | None = None,
     checkpoints: Checkpoints | None = None,
+    parents: Callable[[Member], ParentWeights | None] = lambda _: None,
     heartbeat_s: float = HEARTBEAT_S,
     on_progress: Callable[[Progress], None] | None = None,
     on_incident: Callable[[str], None] | None = None,
@@ -35,6 +37,7 @@ def train(
         evaluation: how to evaluate each member after its training; None: not at all.
         checkpoints: where members that the plan does not start from the beginning go on, and where all are kept at
             the end of each segment; None: nowhere.
+        parents: what a member that starts at the beginning starts with; None: fresh weights.
         heartbeat_s: seconds of silence after which a worker counts as hung.
         on_progress: called some times a second while something is under way.
         on_incident: told in a sentence what went wrong and is being overcome.
@@ -74,7 +77,7 @@ def train(
         on_message=listen,
         on_incident=lambda _, incident: tell(incident),
     )
-    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, lost)):
+    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, parents, lost)):
         assert isinstance(task, _ChunkTask)
         ledger.finish(task.chunk)
         positions = (*task.positions, *task.failed)
@@ -114,6 +117,7 @@ class _ChunkTask(Task):
             job,
             members=tuple(job.members[index] for index in goes_on),
             starts=tuple(self.latest.get(index, job.starts[index]) for index in goes_on),
+            parents=tuple(job.parents[index] for index in goes_on),
         )
         self.positions = tuple(self.positions[index] for index in goes_on)
         self.latest, self.stopped = {}, {}
@@ -123,6 +127,7 @@ def _tasks(
     plan: TrainingPlan,
     evaluation: EvaluationConfig | None,
     checkpoints: Checkpoints | None,
+    parents: Callable[[Member], ParentWeights | None],
     lost: dict[int, MemberFailure],
 ) -> Iterator[_ChunkTask]:
     """The chunks, each made ready when its turn comes; notes members whose checkpoint is not what was planned with."""
@@ -141,6 +146,9 @@ def _tasks(
                 spaces=plan.spaces,
                 members=tuple(plan.members[index] for index in starts),
                 starts=tuple(starts.values()),
+                parents=tuple(
+                    parents(plan.members[index]) if start is None else None for index, start in starts.items()
+                ),
                 stop=chunk.stop,
                 evaluation=evaluation,
                 env_threads=plan.env_threads,

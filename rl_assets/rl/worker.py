@@ -71,6 +71,7 @@ def run_job(job: Job, outlet: Outlet) -> list[Result]:
             spaces=job.spaces,
             members=job.members,
             starts=job.starts,
+            parents=job.parents,
             stop=job.stop,
             on_update=outlet.report,
             on_segment=outlet.end_segment,

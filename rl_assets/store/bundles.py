@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rl_assets.errors import CorruptObject
 from rl_assets.rl.checkpoints import Checkpoint
 from rl_assets.rl.evaluation import EpisodeRecords, mode_name
+from rl_assets.rl.normalization import OBSERVATION_STATISTICS, RunningMoments
 from rl_assets.rl.outcomes import TrainedMember
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.store.artifacts import Artifact
@@ -89,6 +91,25 @@ def load_member(policy: Artifact, seed: int) -> dict[str, npt.NDArray[Any]]:
     """Read the tensors with which one member acts."""
     name = policy_file(seed)
     return decode_tensors(policy.read(name), source=f"'{name}' of policy '{policy.ref.data_version[:12]}'")
+
+
+def load_moments(policy: Artifact, seed: int) -> RunningMoments:
+    """Read the statistics behind one member's observation normaliser.
+
+    Raises:
+        CorruptObject: the member has none.
+    """
+    name = optimizer_file(seed)
+    source = f"'{name}' of policy '{policy.ref.data_version[:12]}'"
+    state = decode_tensors(policy.read(name), source=source)
+    arrays = {
+        key.removeprefix(OBSERVATION_STATISTICS): array
+        for key, array in state.items()
+        if key.startswith(OBSERVATION_STATISTICS)
+    }
+    if not arrays:
+        raise CorruptObject(f"{source} has no statistics of observations: train the policy again")
+    return RunningMoments.from_arrays(arrays)
 
 
 def load_history(policy: Artifact, seed: int) -> dict[str, npt.NDArray[Any]]:

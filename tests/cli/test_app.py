@@ -175,7 +175,7 @@ def test_a_corrupt_artifact_is_refused_and_named(rlctl: Any, tmp_path: Path) -> 
 
 def test_the_same_sweep_by_arguments_has_the_same_keys(tmp_path: Path) -> None:
     from rl_assets.api import sweep
-    from rl_assets.config.sweep import plan_sweep
+    from rl_assets.config.sweep_plan import plan_sweep
     from rl_assets.resources.sweep_library import read_sweep_file
 
     path = tmp_path / "s.yaml"

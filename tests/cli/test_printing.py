@@ -8,7 +8,8 @@ from rich.console import Console
 
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.cli import printing
-from rl_assets.config.sweep import SweepConfig, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import plan_sweep
 
 GRIDS = {
     "learning rates": {"learning_rate": [1e-3, 3e-4, 1e-5]},

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.parent import Parent
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe
 
@@ -78,6 +79,19 @@ def recipes() -> st.SearchStrategy[Recipe]:
         total_timesteps=st.integers(1, 10**11),
         segment_steps=st.integers(1, 10**11),
         dataset=st.sampled_from(["c-0123456789.d1", "c-0123456789.d2"]),
+        init_from=st.none() | parents(),
+    )
+
+
+def parents() -> st.SearchStrategy[Parent]:
+    """Champions of some generation, and policies in this or another environment, with a member or without."""
+    envs = st.none() | st.sampled_from(["CartPole-v1", "Pong-v5-frame_skip=2"])
+    reigns = st.dictionaries(st.sampled_from(["CartPole-v1", "Acrobot-v1"]), st.integers(1, 99), min_size=1)
+    return st.builds(Parent, hparam=st.just("champion"), env=envs, generations=reigns) | st.builds(
+        Parent,
+        hparam=st.sampled_from(["ppo-lr=0.001-0123456789", "ppo-lr=0.001-9876543210"]),
+        env=envs,
+        member_seed=st.none() | st.integers(0, 2**31 - 1),
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from rl_assets.config.experiment import IN_HOUSE, read_experiment
-from rl_assets.config.sweep import SweepConfig, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import plan_sweep
 from rl_assets.config.yaml import load_yaml
 from rl_assets.errors import BadInput
 

@@ -1,7 +1,8 @@
 import pytest
 
 from rl_assets.config.guardrails import GuardrailsConfig
-from rl_assets.config.sweep import SweepConfig, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import plan_sweep
 from rl_assets.errors import InvalidConfig
 from tests.defs.tiny_sweeps import tiny_sweep
 

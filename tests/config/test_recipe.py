@@ -10,6 +10,7 @@ from rl_assets.config.canonical import config_hash
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.keys import HASH_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
+from rl_assets.config.parent import Parent
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe, hparam_key
 from tests.config.recipe_strategies import changed, recipes
@@ -57,7 +58,12 @@ OTHER_VALUES = {
         "target_return": 475.0,
         "target_episodes": 20,
     },
-    "": {"total_timesteps": 200_001, "segment_steps": 999_999, "dataset": "c-0123456789.d2"},
+    "": {
+        "total_timesteps": 200_001,
+        "segment_steps": 999_999,
+        "dataset": "c-0123456789.d2",
+        "init_from": {"hparam": "ppo-lr=0.001-0a1b2c3d4e"},
+    },
 }
 FIELDS = [(part, name) for part, values in OTHER_VALUES.items() for name in values]
 
@@ -134,6 +140,37 @@ def test_a_key_names_what_differs_from_the_defaults():
     )
     key = hparam_key(recipe)[: -HASH_LENGTH - 1]
     assert key == "ppo-lr=0.0003-normalize_observations=true-hidden=32x16"
+
+
+def test_keys_from_before_there_were_parents_stand():
+    plain = Recipe(dataset=DATASET)
+    larger = Recipe(dataset=DATASET, total_timesteps=1_000, algorithm=PPOConfig(learning_rate=3e-4, num_envs=16))
+    assert hparam_key(plain) == "ppo-lr=0.001-eaee1b7672"
+    assert hparam_key(larger) == "ppo-lr=0.0003-envs=16-steps=1000-d584a5bdfe"
+    assert "init_from" not in plain.model_dump(mode="json"), "what is published of them stays the same, too"
+
+
+@pytest.mark.parametrize(
+    ("parent", "word"),
+    [
+        ({"hparam": "champion", "generations": {"CartPole-v1": 3}}, "init=champion.3"),
+        ({"hparam": "champion", "generations": {"A-v1": 3, "B-v1": 3}}, "init=champion.3"),
+        ({"hparam": "champion", "generations": {"A-v1": 3, "B-v1": 4}}, "init=champion"),
+        ({"hparam": "ppo-lr=0.01-1f0c9a3b2e"}, "init=1f0c9a3b2e"),
+        ({"hparam": "ppo-lr=0.01-1f0c9a3b2e", "member_seed": 7}, "init=1f0c9a3b2e.m7"),
+    ],
+)
+def test_a_key_names_what_it_starts_from(parent, word):
+    recipe = Recipe(dataset=DATASET, init_from=Parent(**parent), total_timesteps=1_000)
+    assert hparam_key(recipe)[: -HASH_LENGTH - 1] == f"ppo-lr=0.001-{word}-steps=1000"
+
+
+def test_another_reign_is_another_recipe():
+    keys = {
+        hparam_key(Recipe(dataset=DATASET, init_from=Parent(hparam="champion", generations=generations)))
+        for generations in ({"A": 1, "B": 2}, {"A": 2, "B": 1}, {"A": 1}, {"A": 1, "B": 1})
+    }
+    assert len(keys) == 4
 
 
 def test_the_learning_rate_is_always_named():

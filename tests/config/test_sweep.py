@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_assets.config.canonical import config_hash
-from rl_assets.config.sweep import MAX_CELLS, SweepConfig, SweepPlan, expand_recipes, plan_sweep
+from rl_assets.config.sweep import MAX_CELLS, SweepConfig, expand_recipes
+from rl_assets.config.sweep_plan import SweepPlan, plan_sweep
 from rl_assets.config.yaml import parse_yaml
 from rl_assets.errors import BadInput, InvalidConfig, InvalidPartitionKey
 

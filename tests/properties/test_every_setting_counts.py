@@ -146,5 +146,5 @@ def test_budget_and_segments_change_what_is_learned(name):
 def test_the_tables_above_hold_every_setting():
     assert set(ALGORITHM) == set(PPOConfig.model_fields) - {"name"}
     assert set(NETWORK) | set(IMAGE_NETWORK) == set(NetworkConfig.model_fields)
-    assert set(BUDGET) == set(Recipe.model_fields) - {"algorithm", "network", "guardrails", "dataset"}
+    assert set(BUDGET) == set(Recipe.model_fields) - {"algorithm", "network", "guardrails", "dataset", "init_from"}
     assert set(GUARDRAILS) == set(GuardrailsConfig.model_fields)

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from rl_assets.config.sweep import SweepConfig, SweepPlan, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import SweepPlan, plan_sweep
 from rl_assets.reports.sweep_report import SweepReport
 from rl_assets.statistics.ranking import CellEpisodes, LeaderboardRow, rank_policies
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_assets.config.sweep import SweepConfig, SweepPlan, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import SweepPlan, plan_sweep
 from rl_assets.reports.leaderboard_page import leaderboard_page
 from rl_assets.reports.summary_cards import GateMeans
 from rl_assets.reports.sweep_report import SweepReport, sweep_report

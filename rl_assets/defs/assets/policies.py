@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from rl_assets.defs.assets.policy_levels import describe_levels, in_levels
 from rl_assets.defs.assets.policy_runs import EVALUATED, TRAINED, EnvRun, PoliciesConfig
 from rl_assets.defs.partitions import CELLS, cell_key, split_cell
 from rl_assets.resources.activity import CELLS_TAG
@@ -75,12 +76,16 @@ def policies(
     """Train what is missing of the asked-for cells, then evaluate it; log each partition as it is done."""
     failures: dict[str, str] = {}
     stops: list[dict[str, Any]] = []
-    demand = read_demand(inputs.log)
+    lost: dict[str, str] = {}
+    levels = in_levels(asked_cells(context, read_demand(inputs.log)))
+    if len(levels) > 1:
+        context.log.info(describe_levels(levels))
     try:
-        for env, cells in asked_cells(context, demand).items():
+        for env, cells in ((env, cells) for level in levels for env, cells in level.items()):
             env_run = EnvRun(context, config=config, inputs=inputs, training=training, pages=pages, env=env)
             if TRAINED in context.selected_asset_keys:
-                env_run.train(cells)
+                env_run.train(cells, lost=lost)
+                lost |= env_run.failures | dict.fromkeys(env_run.stopped, "the sweep stopped it")
             if EVALUATED in context.selected_asset_keys:
                 env_run.evaluate(cells)
             failures |= env_run.failures

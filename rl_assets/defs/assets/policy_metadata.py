@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import numpy as np
 
-from rl_assets.errors import GuardrailTripped, MemberDiverged
+from rl_assets.errors import GuardrailTripped, MemberDiverged, ParentMissing
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
 from rl_assets.reports.numbers import count_of
-from rl_assets.resources.event_log import STOP_KEY
+from rl_assets.resources.event_log import STOP_KEY, WAITS_KEY
 from rl_assets.resources.films import Film
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.outcomes import MemberFailure, RecipeStop, TrainedMember
@@ -79,6 +79,38 @@ def describe_stop(asset: dg.AssetKey, partition: str, stop: RecipeStop) -> dg.As
             "rung": stop.rung,
         },
     )
+
+
+def describe_wait(asset: dg.AssetKey, missing: ParentMissing) -> dg.AssetObservation:
+    """What stands on the partition of a recipe whose parent is not there: it is asked for again when that lands."""
+    return dg.AssetObservation(
+        asset_key=asset,
+        partition=missing.child,
+        metadata={
+            WAITS_KEY: dg.MetadataValue.json({"partition": missing.parent, "event_id": missing.seen}),
+            "reason": str(missing),
+        },
+    )
+
+
+def describe_origins(origins: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What each member started from, in a short table; nothing where all started from fresh weights.
+
+    Args:
+        origins: seed -> asset, partition, data version and member of its parent.
+    """
+    rows = [
+        dg.TableRecord(
+            {
+                "seed": int(seed),
+                "starts_from": f"{origin['asset']}[{origin['partition']}]",
+                "version": origin["data_version"][:12],
+                "member_seed": origin["member_seed"],
+            }
+        )
+        for seed, origin in sorted(origins.items(), key=lambda item: int(item[0]))[:MAX_ROWS]
+    ]
+    return {"parents": dg.MetadataValue.table(rows)} if rows else {}
 
 
 def describe_stops(partition: str, failures: Sequence[MemberFailure]) -> list[dict[str, Any]]:

@@ -13,15 +13,19 @@ from rl_assets.defs.assets.cell_claims import CellClaims
 from rl_assets.defs.assets.policy_metadata import (
     describe_evaluation,
     describe_films,
+    describe_origins,
     describe_plan,
     describe_stop,
     describe_stops,
     describe_training,
+    describe_wait,
 )
 from rl_assets.defs.partitions import CELLS, cell_key
 from rl_assets.errors import (
     InexactResume,
     LineageError,
+    ParentMismatch,
+    ParentMissing,
     PartitionInUse,
     RlAssetsError,
     StoreError,
@@ -30,6 +34,7 @@ from rl_assets.errors import (
 from rl_assets.reports.camera import Camera
 from rl_assets.resources.cells import CellCheckpoints, CellEvaluation, CellTraining
 from rl_assets.resources.configured import InputsResource, PagesResource, TrainingResource
+from rl_assets.resources.demand import parent_of
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.films import film_evaluation
 from rl_assets.resources.inputs import Publication
@@ -79,6 +84,7 @@ class EnvRun:
     ) -> None:
         self.failures: dict[str, str] = {}
         self.stops: list[dict[str, Any]] = []
+        self.stopped: set[str] = set()
         self._context = context
         self._watch = RunWatch(context.instance, context.run.run_id)
         self._same_work = runs_of_this_work(context.instance, context.run)
@@ -90,19 +96,26 @@ class EnvRun:
         self._camera = Camera(on_wait=self._watch.look)
         self._env = env
         self._plan: TrainingPlan
-        self._stopped: set[str] = set()
         self._datasets: dict[str, Event] = {}
         self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
         self._logged_at = 0.0
 
-    def train(self, cells: Mapping[str, Event]) -> None:
-        """Train the missing members of all cells as one population and log each cell as it finishes."""
+    def train(self, cells: Mapping[str, Event], *, lost: Mapping[str, str] | None = None) -> None:
+        """Train the missing members of all cells as one population and log each cell as it finishes.
+
+        Args:
+            cells: hparam key -> the sweep that asks; none starts from another.
+            lost: cells of this run that came to nothing -> why; what starts from one of them is refused.
+        """
         with ExitStack() as scopes:
             claims = CellClaims(scopes.enter_context(self._training.claims().open()), self._context)
             started: dict[str, CellTraining] = {}
             for hparam, sweep in cells.items():
                 key = cell_key(self._env, hparam)
+                parent = parent_of(sweep, self._env, hparam)
                 try:
+                    if parent is not None and parent in (lost or {}):
+                        raise self._lost_parent(key, parent, (lost or {})[parent])
                     claims.take(key)
                     scope = scopes.enter_context(self._inputs.for_output("trained_policies", key))
                     is_retrained = self._config.retrain and not self._is_done(TRAINED, key)
@@ -132,6 +145,11 @@ class EnvRun:
                 if any(cell.missing for cell in race.values()):
                     self._train_together(race)
 
+    def _lost_parent(self, key: str, parent: str, reason: str) -> ParentMissing:
+        earlier = self._inputs.log.latest("trained_policies", parent)
+        told = f"which did not finish in this run ({reason})"
+        return ParentMissing(key, parent, told, earlier.event_id if earlier is not None else 0)
+
     def _train_together(self, cells: Mapping[str, CellTraining]) -> None:
         """Train what is missing of cells, all of which have the same way of stopping recipes, or none."""
         first = next(iter(cells.values()))
@@ -145,6 +163,7 @@ class EnvRun:
                 plan,
                 evaluation=shared if EVALUATED in self._context.selected_asset_keys else None,
                 checkpoints=checkpoints,
+                parents=checkpoints.parent,
                 heartbeat_s=self._config.heartbeat_s,
                 on_progress=lambda now: self._show(now, plan),
                 on_incident=self._context.log.warning,
@@ -190,12 +209,13 @@ class EnvRun:
                 self._fail(cell_key(self._env, hparam), error)
 
     def _find_starts(self, waiting: dict[str, CellTraining], spaces: EnvSpaces) -> dict[str, int]:
-        """How far members that were interrupted had come, by label; cells that may not go on are taken out."""
+        """How far members that were interrupted had come, by label; cells that may not train are taken out."""
         starts: dict[str, int] = {}
         for hparam, cell in list(waiting.items()):
             try:
+                cell.check_parent(spaces)
                 found = cell.starts(spaces, allow_inexact=self._config.allow_inexact)
-            except (InexactResume, StoreError) as error:
+            except (InexactResume, ParentMismatch, StoreError) as error:
                 self._fail(cell_key(self._env, hparam), error)
                 del waiting[hparam]
                 continue
@@ -205,7 +225,7 @@ class EnvRun:
     def _finish(self, cell: CellTraining, outcome: RecipeOutcome) -> None:
         key = cell_key(self._env, outcome.hparam)
         if outcome.stop is not None:
-            self._stopped.add(key)
+            self.stopped.add(key)
             self._context.log.info(f"{key}: {outcome.stop.reason}")
             self._context.log_event(describe_stop(TRAINED, key, outcome.stop))
             return
@@ -216,7 +236,8 @@ class EnvRun:
             return
         trained = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
         try:
-            publication = cell.publish(trained, describe_training(trained, self._plan, outcome.incidents))
+            described = describe_training(trained, self._plan, outcome.incidents)
+            publication = cell.publish(trained, described | describe_origins(cell.origins()))
             self._context.log_event(publication.as_event(CELLS))
             cell.forget_checkpoints()
         except StoreError as error:
@@ -235,7 +256,7 @@ class EnvRun:
         policies = self._inputs.log.newest("trained_policies", [cell_key(self._env, hparam) for hparam in cells])
         for hparam, sweep in cells.items():
             key = cell_key(self._env, hparam)
-            if key in self.failures or key in self._stopped:
+            if key in self.failures or key in self.stopped:
                 continue
             self._watch.look()
             is_done = self._is_done(EVALUATED, key)
@@ -315,6 +336,8 @@ class EnvRun:
     def _fail(self, key: str, reason: object) -> None:
         self.failures[key] = str(reason)
         self._context.log.error(f"{key}: {reason}")
+        if isinstance(reason, ParentMissing):
+            self._context.log_event(describe_wait(TRAINED, reason))
 
 
 def _tell(now: Progress) -> str:

@@ -31,7 +31,7 @@ def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     cursor = int(context.cursor) if context.cursor else 0
     evaluated = log.latest_ids("policy_evaluations")
     newest = {event.partition: event for event in log.history("sweep_configs", after=cursor)}
-    places = {key: place for place, key in enumerate(context.instance.get_dynamic_partitions("hparam"))}
+    places = places_of_recipes(context.instance)
     before = activity.requested_before(
         training_request(sweep, env) for sweep in newest.values() for env in envs_of(sweep)
     )
@@ -45,7 +45,8 @@ def sweep_configured(context: dg.SensorEvaluationContext) -> dg.SensorResult:
                 if (key := cell_key(env, hparam)) not in in_work and evaluated.get(key, 0) < sweep.event_id
             ]
             if hparams and training_request(sweep, env) not in before:
-                requests.append(_train(sweep, env, hparams, places=places))
+                request = training_request(sweep, env)
+                requests.append(training_run(sweep, env, hparams, places=places, request=request))
     return dg.SensorResult(run_requests=requests, cursor=str(cursor))
 
 
@@ -54,16 +55,23 @@ def training_request(sweep: Event, env: str) -> str:
     return f"train/{sweep.partition}/{env}/{sweep.event_id}"
 
 
-def _train(sweep: Event, env: str, hparams: list[str], *, places: Mapping[str, int]) -> dg.RunRequest:
+def places_of_recipes(instance: dg.DagsterInstance) -> dict[str, int]:
+    """Hparam key -> its place in the order in which Dagster lists the partitions."""
+    return {key: place for place, key in enumerate(instance.get_dynamic_partitions("hparam"))}
+
+
+def training_run(
+    sweep: Event, env: str, hparams: list[str], *, places: Mapping[str, int], request: str
+) -> dg.RunRequest:
     """A run over the range that covers all cells, with the exact cells in a tag.
 
     Args:
         sweep: who asks.
         env: its env key.
         hparams: of the cells, at least one.
-        places: hparam key -> its place in the order in which Dagster lists the partitions.
+        places: as `places_of_recipes` gives them.
+        request: name of the request, under which it is made once.
     """
-    request = training_request(sweep, env)
     inserted = sorted(hparams, key=lambda hparam: places[hparam])
     return dg.RunRequest(
         run_key=request,
