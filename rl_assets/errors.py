@@ -37,7 +37,8 @@ RlAssetsError
 │   ├── InexactResume           going on here would give other bits than going on where it began
 │   └── PartitionInUse          another run trains the same partition right now
 ├── ControlError
-│   └── RunDidNotStop           a run was asked to stop and is still there
+│   ├── RunDidNotStop           a run was asked to stop and is still there
+│   └── WorkGoesOn              work on erased data did not end
 ├── StoreError
 │   ├── ObjectNotFound          the record points to bytes that are gone
 │   ├── CorruptObject           the bytes are not those that were written
@@ -50,6 +51,7 @@ RlAssetsError
 │   └── InputNotFound           an input that was never materialized
 │       └── ParentMissing       the policy to start from, or the member that is needed, is not trained yet
 ├── ErasureError
+│   ├── ErasureIncomplete       something of the data is still found; nothing is certified
 │   ├── CertificateRejected     a certificate is not what was signed, not ours, or not in its place in the chain
 │   └── SigningKeyLocked        the key that signs certificates is missing, malformed or not private
 └── PromotionError
@@ -331,6 +333,10 @@ class RunDidNotStop(ControlError):
     """A run was asked to stop and had not ended in time."""
 
 
+class WorkGoesOn(ControlError):
+    """A run works on data that is being erased, and does not end although it was told to."""
+
+
 class StoreError(RlAssetsError):
     """The artifact store could not do what was asked."""
 
@@ -390,6 +396,10 @@ class ParentMissing(InputNotFound):
 
 class ErasureError(RlAssetsError):
     """An erasure could not be proved."""
+
+
+class ErasureIncomplete(ErasureError):
+    """Something of the erased data is still found, or made again; nothing is certified."""
 
 
 class CertificateRejected(ErasureError):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from rl_assets.datasets.subjects import ErasedSubject
 from rl_assets.erasure.digests import DIGEST_KEY_BYTES
 from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.errors import ErasureRefused
@@ -43,6 +44,8 @@ class Order:
     """ISO 8601 with a time zone."""
     digest_key: bytes = field(repr=False)
     """32 random bytes, the key of the certificate's digests."""
+    subject: ErasedSubject | None = None
+    """Who goes, by a digest, where the scope is one data subject."""
     replays: str | None = None
     """The order that is carried out once more, over a restored backup."""
     adds_to: str | None = None
@@ -75,6 +78,7 @@ class Order:
             "confirmed_by": None if self.confirmed_by is None else asdict(self.confirmed_by),
             "ordered_at": self.ordered_at,
             "digest_key": self.digest_key.hex(),
+            "subject": None if self.subject is None else self.subject.to_json(),
             "replays": self.replays,
             "adds_to": self.adds_to,
         }
@@ -95,6 +99,7 @@ class Order:
                     "requested_by": OrderActor(**data["requested_by"]),
                     "confirmed_by": None if second is None else OrderActor(**second),
                     "digest_key": bytes.fromhex(data["digest_key"]),
+                    "subject": None if data["subject"] is None else ErasedSubject(**data["subject"]),
                 }
             )
         except (KeyError, TypeError, ValueError) as error:

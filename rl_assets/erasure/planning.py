@@ -68,6 +68,7 @@ def plan_erasure(
     live: LivePartitions,
     include_possibly_affected: bool | None = None,
     holding_subject: Collection[int] = (),
+    naming_only: Collection[int] = (),
     num_objects: int = 0,
     size_bytes: int = 0,
 ) -> ErasurePlan:
@@ -82,6 +83,8 @@ def plan_erasure(
         include_possibly_affected: whether events of unrecorded origin go too; None where nobody has decided.
         holding_subject: for a data subject, ids of the dataset events whose episodes hold it; the log need not hold
             them any more.
+        naming_only: ids of events that hold none of the data and go all the same, with what descends from them: sweeps
+            that name datasets of the scope and no others, so that nothing is left for them to ask for.
         num_objects: how many objects this is, where it was counted.
         size_bytes: their size together.
 
@@ -94,6 +97,9 @@ def plan_erasure(
         answer = graph.client_query(scope.datasets)
         affected = {entry["event_id"] for entry in answer["materializations"]}
         possibly = {entry["event_id"] for entry in answer["possibly_affected"]}
+    events = {event.event_id: event for event in graph.events}
+    affected |= _closure(graph, events, set(naming_only) & events.keys())
+    possibly -= affected
     erased = affected | possibly if include_possibly_affected else affected
     goes = [event for event in graph.events if event.event_id in erased]
     stays = [event for event in graph.events if event.event_id not in erased]

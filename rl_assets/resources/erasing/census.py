@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from rl_assets.config.sweep import SweepPlan
 from rl_assets.datasets.subjects import ErasedSubject, excludes, mentions, subjects_of
 from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.erasure.planning import ChampionFacts, LivePartitions, plan_erasure
 from rl_assets.erasure.scope import ErasureScope
-from rl_assets.errors import ErasureRefused, StoreError, UnknownPartition
+from rl_assets.errors import ErasureRefused, UnknownPartition
 from rl_assets.lineage.records import Materialization
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.quarantined import open_event
 from rl_assets.resources.event_log import Event
+from rl_assets.resources.lineage_log import DagsterLineageLog
 from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.history import ChampionHistory
 
@@ -106,11 +106,11 @@ def make_plan(estate: Estate, wish: Wish, *, include_possibly_affected: bool | N
         graph,
         wish.scope,
         champions=_champions(estate),
-        log_id=estate.index.log_id,
+        log_id=DagsterLineageLog(estate.log).log_id,
         live=_live_partitions(estate),
         include_possibly_affected=include_possibly_affected,
         holding_subject=holding,
-        named_by=own_sweeps,
+        naming_only=own_sweeps,
     )
 
 
@@ -156,6 +156,7 @@ def _champions(estate: Estate) -> dict[str, list[ChampionFacts]]:
         found[env] = [
             ChampionFacts(
                 generation=reign.generation,
+                is_in_production=reign == standing.production,
                 hparam=reign.hparam,
                 policy_version=ArtifactRef.from_json(reign.policy).data_version,
                 data_version=reign.data_version,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from rl_assets.erasure.plan import ChampionChange
+from rl_assets.erasure.plan import ChampionChange, ErasurePlan
 from rl_assets.errors import LineageError, PromotionConflict, StoreError
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.event_log import TRANSITION_KEY
@@ -61,18 +61,30 @@ class Champions:
             done = next((entry for entry in history.transitions() if self._is_ours(entry)), None)
             if done is None:
                 standing = history.standing()
-                if standing.generation != change.production:
+                if change.production is None or standing.generation != change.production:
                     return None  # somebody changed production since: what is planned next says whether theirs goes
                 target = self._servable(change, history)
                 try:
-                    if target is not None:
-                        self._append(history, change, target)
-                    else:
-                        self._vacate(history, change)
+                    history.append(self._transition(change.env, target), expected_generation=change.production)
                 except PromotionConflict:
                     return None
                 continue
             return self._record(change.env, history, done)
+
+    def redact(self, plan: ErasurePlan) -> int:
+        """Leave hashes alone in the histories' entries on what goes.
+
+        Returns:
+            How many entries changed.
+
+        Raises:
+            StoreError: a history is damaged, or cannot be written.
+        """
+        versions = frozenset(event.data_version for event in plan.erased)
+        store = self._estate.store
+        return sum(
+            ChampionHistory(store, env).redact(versions, order=self._order) for env in store.folders("champions")
+        )
 
     def _is_ours(self, entry: Transition) -> bool:
         return entry.request == self._order and entry.outcome == "done"
@@ -96,16 +108,10 @@ class Champions:
                 return reign
         return None
 
-    def _append(self, history: ChampionHistory, change: ChampionChange, target: Champion) -> None:
-        history.append(self._transition(change.env, "roll_back", target), expected_generation=change.production)
-
-    def _vacate(self, history: ChampionHistory, change: ChampionChange) -> None:
-        history.append(self._transition(change.env, "vacate", None), expected_generation=change.production)
-
-    def _transition(self, env: str, action: str, target: Champion | None) -> Transition:
+    def _transition(self, env: str, target: Champion | None) -> Transition:
         return Transition(
             env=env,
-            action=action,
+            action="vacate" if target is None else "roll_back",
             model=None if target is None else target.model,
             actor=self._actor,
             is_verified=self._is_verified,

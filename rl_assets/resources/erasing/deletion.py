@@ -58,25 +58,29 @@ def divide(estate: Estate, plan: ErasurePlan) -> Belongings:
     )
 
 
-def doomed_objects(estate: Estate, plan: ErasurePlan, belongings: Belongings) -> Iterator[ObjectRef]:
-    """Every object that goes and is still there, each once."""
-    seen: set[str] = set()
-    for reference in belongings.doomed:
-        for ref in _named_by(estate, reference):
-            if ref.path not in seen:
-                seen.add(ref.path)
-                yield ref
-    for ref in belongings.attachments:
-        if ref.path not in seen:
-            seen.add(ref.path)
-            yield ref
+def doomed_objects(estate: Estate, plan: ErasurePlan, belongings: Belongings) -> Iterator[tuple[ObjectRef, bool]]:
+    """Every object that goes and is still there, each once, with whether it is a file that the client gave."""
+    staying = needed_paths(estate, belongings)
+    sources = {event.data_version for event in plan.erased if event.asset == "datasets"}
+    named = [
+        (ref, reference.data_version in sources and ref != reference.manifest)
+        for reference in belongings.doomed
+        for ref in _named_by(estate, reference)
+    ]
+    named += [(ref, False) for ref in belongings.attachments]
     if plan.scope.is_whole_client:
-        for namespace in estate.store.namespaces_of(plan.scope.pseudonym):
-            for file in estate.store.files(f"objects/{namespace}", on_refusal=_raise):
-                ref = ObjectRef.at(file.path, size_bytes=file.size_bytes)
-                if ref is not None and ref.path not in seen:
-                    seen.add(ref.path)
-                    yield ref
+        named += [(ref, False) for ref in _objects_of_client(estate, plan.scope.pseudonym)]
+    seen: set[str] = set()
+    for ref, is_source in named:
+        if ref.path not in seen and ref.path not in staying:
+            seen.add(ref.path)
+            yield ref, is_source
+
+
+def needed_paths(estate: Estate, belongings: Belongings) -> frozenset[str]:
+    """Places below the store's root of all objects that something which stays needs."""
+    files = {ref.path for reference in belongings.kept for ref in _named_by(estate, reference)}
+    return frozenset(files | {ref.path for ref in belongings.kept_objects})
 
 
 def delete_bytes(estate: Estate, plan: ErasurePlan, belongings: Belongings) -> Removed:
@@ -142,6 +146,15 @@ def _all_events(estate: Estate) -> Iterator[Event]:
             yield from estate.log.observed(asset)
 
 
+def _objects_of_client(estate: Estate, pseudonym: str) -> Iterator[ObjectRef]:
+    """Whatever lies in a client's namespaces, named by a record or not."""
+    for namespace in estate.store.namespaces_of(pseudonym):
+        for file in estate.store.files(f"objects/{namespace}", on_refusal=_raise):
+            ref = ObjectRef.at(file.path, size_bytes=file.size_bytes)
+            if ref is not None:
+                yield ref
+
+
 def _named_by(estate: Estate, reference: ArtifactRef) -> tuple[ObjectRef, ...]:
     try:
         return tuple(files_of(estate.store, reference))
@@ -161,5 +174,5 @@ def _located(estate: Estate, data_version: str) -> ArtifactRef | None:
     return None if ref is None else ArtifactRef(manifest=ref)
 
 
-def _raise(path: str, error: StoreUnavailable) -> None:
+def _raise(_: str, error: StoreUnavailable) -> None:
     raise error

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from rl_assets.erasure.certificate import Certificate, ScanResult
-from rl_assets.erasure.issuing import Outcome, issue
+from rl_assets.erasure.certificate import Certificate
+from rl_assets.erasure.issuing import Outcome, ScanResult, issue
 from rl_assets.erasure.keys import SigningKeyPlace
 from rl_assets.erasure.orders import Order
 from rl_assets.erasure.plan import ErasurePlan
@@ -15,7 +15,7 @@ from rl_assets.resources.erasing.census import Wish, make_plan
 from rl_assets.resources.erasing.champions import Champions
 from rl_assets.resources.erasing.deletion import delete_bytes, delete_renderings, divide, doomed_objects
 from rl_assets.resources.erasing.estate import Estate
-from rl_assets.resources.erasing.places import doomed_records, places_of
+from rl_assets.resources.erasing.places import doomed_records, places_of, source_places
 from rl_assets.resources.erasing.retraining import RetrainingPlan, plan_retraining
 from rl_assets.resources.erasing.stopping import WorkStop
 from rl_assets.resources.erasing.verification import Traces, search
@@ -118,7 +118,8 @@ class Execution:
 
     def _note_traces(self) -> Mapping[str, Any]:
         plan = self._final_plan()
-        traces = Traces.of(self._estate, doomed_objects(self._estate, plan, divide(self._estate, plan)))
+        objects = doomed_objects(self._estate, plan, divide(self._estate, plan))
+        traces = Traces.of(self._estate, objects, key=self._order.digest_key)
         return traces.to_json()
 
     def _delete_bytes(self) -> Mapping[str, Any]:
@@ -146,7 +147,7 @@ class Execution:
             plan = self._current_plan()
             if not plan.erased:
                 break
-            late += len(plan.erased)
+            late = late + len(plan.erased)
             self._tell(f"{len(plan.erased)} materializations were logged meanwhile: removing them")
             self._entomb(plan)
             delete_bytes(self._estate, plan, divide(self._estate, plan))
@@ -158,7 +159,7 @@ class Execution:
                 f"order '{self._order.order_id}': what descends from the data is made again and again: stop what makes "
                 "it (`rlctl stop`), then confirm the same plan again"
             )
-        traces = Traces.from_json(self._result("traces"))
+        traces = Traces.from_json(self._result("traces"), key=self._order.digest_key)
         scans = search(self._estate, self._final_plan(), traces, on_event=self._tell)
         found = [f"{scan.hits} in {scan.what} ({', '.join(scan.where)})" for scan in scans if scan.hits]
         if found:
@@ -170,9 +171,7 @@ class Execution:
 
     def _forget(self) -> Mapping[str, Any]:
         scope = self._order.plan.scope
-        outside = sum(
-            1 for key in scope.datasets if (path := self._estate.path_of(key)) is not None and path.exists()
-        )
+        outside = len(source_places(self._estate, scope.datasets))
         if scope.kind == "client":
             self._estate.register.forget_client(scope.pseudonym)
         elif scope.kind == "datasets":
@@ -191,7 +190,7 @@ class Execution:
                 ScanResult(**{name: scan[name] for name in ("what", "num_scanned", "size_bytes", "hits")})
                 for scan in journal["verify"].result["scans"]
             ],
-            files=Traces.from_json(journal["traces"].result).sha256s,
+            files=journal["traces"].result["sha256s"],
             outside={"source_places": journal["register"].result["num_source_places"]},
         )
 

@@ -1,10 +1,11 @@
 """Where an order works: partitions on which nobody may work meanwhile, and records that go."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from rl_assets.config.sweep_plan import SweepPlan
 from rl_assets.erasure.plan import ErasurePlan
-from rl_assets.errors import StoreError
+from rl_assets.errors import StoreError, UnknownPartition
 from rl_assets.resources.demand import read_demand
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.quarantined import open_event
@@ -33,6 +34,19 @@ def places_of(estate: Estate, plan: ErasurePlan) -> dict[str, frozenset[str]]:
         found.setdefault(asset, set()).update(cell.split("|")[0] for cell in cells)
     found.setdefault("datasets", set()).update(plan.scope.datasets)
     return {asset: frozenset(partitions) for asset, partitions in found.items()}
+
+
+def source_places(estate: Estate, keys: Iterable[str]) -> tuple[Path, ...]:
+    """Files and folders that the datasets were registered from and that are still there: the client's, not ours."""
+    found: dict[Path, None] = {}
+    for key in keys:
+        try:
+            path = estate.register.dataset(key).path
+        except UnknownPartition:
+            continue
+        if path is not None and Path(path).exists():
+            found[Path(path)] = None
+    return tuple(found)
 
 
 def asked_cells(estate: Estate, plan: ErasurePlan) -> set[str]:

@@ -1,13 +1,14 @@
 """Nothing is found any more: what was erased is searched for everywhere that this installation writes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from rl_assets.erasure.fingerprints import Scanner, fingerprints_of
+from rl_assets.erasure.fingerprints import Fingerprint, Scanner, Words, fingerprint
 from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.errors import ObjectNotFound
+from rl_assets.resources.erasing.deletion import divide, needed_paths
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.redaction.mentions import find_mentions, recorded_files
 from rl_assets.store.objects import ObjectRef
@@ -21,9 +22,9 @@ MAX_PLACES = 5
 class Traces:
     """What reveals nothing and still tells erased bytes wherever they turn up."""
 
-    key: bytes
+    key: bytes = field(repr=False)
     """Of the rolling hashes."""
-    fingerprints: frozenset[int]
+    fingerprints: frozenset[Fingerprint]
     paths: tuple[str, ...]
     """Places below the store's root where the objects stood."""
     sha256s: tuple[str, ...]
@@ -39,7 +40,7 @@ class Traces:
             objects: each with whether it is a file of a client's.
             key: of the rolling hashes.
         """
-        found: set[int] = set()
+        found: set[Fingerprint] = set()
         paths, sha256s = [], []
         for ref, is_source in objects:
             paths.append(ref.path)
@@ -49,24 +50,23 @@ class Traces:
             except ObjectNotFound:
                 continue
             if is_source or not _is_text(data):
-                found |= fingerprints_of(data, key)
+                found |= fingerprint(data, key)
         return cls(key=key, fingerprints=frozenset(found), paths=tuple(paths), sha256s=tuple(sha256s))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the journal."""
         return {
-            "key": self.key.hex(),
-            "fingerprints": sorted(self.fingerprints),
+            "fingerprints": sorted(item.to_json() for item in self.fingerprints),
             "paths": list(self.paths),
             "sha256s": list(self.sha256s),
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read back what `to_json` wrote."""
+    def from_json(cls, data: Mapping[str, Any], *, key: bytes) -> Self:
+        """Read back what `to_json` wrote; the key is the order's."""
         return cls(
-            key=bytes.fromhex(data["key"]),
-            fingerprints=frozenset(data["fingerprints"]),
+            key=key,
+            fingerprints=frozenset(map(Fingerprint.from_json, data["fingerprints"])),
             paths=tuple(data["paths"]),
             sha256s=tuple(data["sha256s"]),
         )
@@ -100,15 +100,16 @@ def search(estate: Estate, plan: ErasurePlan, traces: Traces, *, on_event: Calla
     """
     scope = plan.scope
     words = estate.register.words_of(scope.pseudonym, datasets=None if scope.is_whole_client else scope.datasets)
-    needles = [word.encode() for word in sorted(words)] if scope.kind != "subject" else []
-    scanner = Scanner(traces.fingerprints, traces.key)
+    words = frozenset() if scope.kind == "subject" else words
+    needles = [word.encode() for word in sorted(words)]
+    searcher = _Searcher(bytes_of=Scanner(traces.fingerprints, traces.key), words=Words(words) if words else None)
     on_event("searching the store")
-    searches = [_objects(estate, plan, traces), _scan("store", scanner, needles, _store_files(estate))]
+    searches = [_objects(estate, plan, traces), _scan("store", searcher, _store_files(estate))]
     on_event("searching the state folder")
-    searches.append(_scan("state", scanner, needles, _state_files(estate)))
+    searches.append(_scan("state", searcher, _state_files(estate)))
     on_event("searching Dagster's records")
     recorded = list(recorded_files(estate.instance))
-    searches.append(_scan("recorded_files", scanner, [], recorded))
+    searches.append(_scan("recorded_files", searcher, recorded))
     mentions = find_mentions(estate.instance, needles) if needles else []
     searches.append(
         Search(
@@ -125,7 +126,9 @@ def search(estate: Estate, plan: ErasurePlan, traces: Traces, *, on_event: Calla
 def _objects(estate: Estate, plan: ErasurePlan, traces: Traces) -> Search:
     """The very places where the objects stood, and everything in a whole client's namespaces."""
     scope, root = plan.scope, estate.store.root
-    left = [path for path in traces.paths if (root / path).exists() and path not in _still_needed(estate, plan)]
+    there = [path for path in traces.paths if (root / path).exists()]
+    needed = needed_paths(estate, divide(estate, plan)) if there else frozenset()
+    left = [path for path in there if path not in needed]
     if scope.is_whole_client:
         for namespace in estate.store.namespaces_of(scope.pseudonym):
             for folder in ("objects", "checkpoints"):
@@ -140,18 +143,25 @@ def _objects(estate: Estate, plan: ErasurePlan, traces: Traces) -> Search:
     )
 
 
-def _still_needed(estate: Estate, plan: ErasurePlan) -> frozenset[str]:
-    return frozenset()
+@dataclass(frozen=True, kw_only=True)
+class _Searcher:
+    """Looks into one file for erased bytes and for words."""
+
+    bytes_of: Scanner
+    words: Words | None
+
+    def finds(self, path: Path) -> bool:
+        return bool(self.bytes_of.scan(path)) or (self.words is not None and bool(self.words.scan(path)))
 
 
-def _scan(what: str, scanner: Scanner, needles: list[bytes], paths: Iterable[Path]) -> Search:
+def _scan(what: str, searcher: _Searcher, paths: Iterable[Path]) -> Search:
     count = size = 0
     hits: list[str] = []
     for path in paths:
         count += 1
         size += _size(path)
         try:
-            if scanner.finds(path, words=needles):
+            if searcher.finds(path):
                 hits.append(path.name)
         except FileNotFoundError:
             continue

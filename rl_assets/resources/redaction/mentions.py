@@ -27,6 +27,11 @@ class Mention:
     """Primary key of the row; empty for a file."""
 
 
+def recorded_files(instance: dg.DagsterInstance) -> tuple[Path, ...]:
+    """Every file in which Dagster keeps records or captured logs on this machine."""
+    return (*Databases(instance).files(), *CapturedLogs(instance).files())
+
+
 def find_mentions(instance: dg.DagsterInstance, needles: Sequence[bytes]) -> list[Mention]:
     """Find bytes in every column of every table of Dagster's, in the raw files of SQLite and in all captured logs.
 
@@ -45,7 +50,7 @@ def find_mentions(instance: dg.DagsterInstance, needles: Sequence[bytes]) -> lis
     spelled = {spelling: needle for needle in needles for spelling in _spellings(needle)}
     databases = Databases(instance)
     found = []
-    for path in (*databases.files(), *CapturedLogs(instance).files()):
+    for path in recorded_files(instance):
         found += [Mention(needle=needle, place=str(path), row="") for needle in _in_file(path, spelled)]
     for database in databases.distinct:
         with database(to_read=True) as connection:
