@@ -1,4 +1,4 @@
-"""The four dimensions of the graph, all dynamic, and the cell: one recipe in one environment."""
+"""The dimensions of the graph, all dynamic, and the cell: one recipe in one environment."""
 
 import dagster as dg
 
@@ -6,6 +6,7 @@ DATASETS = dg.DynamicPartitionsDefinition(name="dataset")
 SWEEPS = dg.DynamicPartitionsDefinition(name="sweep")
 ENVS = dg.DynamicPartitionsDefinition(name="env")
 HPARAMS = dg.DynamicPartitionsDefinition(name="hparam")
+ERASURES = dg.DynamicPartitionsDefinition(name="erasure")
 CELLS = dg.MultiPartitionsDefinition({"env": ENVS, "hparam": HPARAMS})
 
 MAX_KEYS_AT_ONCE = 5_000

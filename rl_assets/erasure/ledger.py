@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_assets.datasets.subjects import ErasedSubject
 from rl_assets.erasure.certificate import Certificate, verify, verify_chain
 from rl_assets.erasure.digests import draw_digest_key
 from rl_assets.erasure.keys import PublicKey
@@ -50,6 +51,7 @@ class Ledger:
         requested_by: OrderActor,
         confirmed_by: OrderActor | None,
         ordered_at: str,
+        subject: ErasedSubject | None = None,
         replays: str | None = None,
         adds_to: str | None = None,
     ) -> Order:
@@ -62,6 +64,7 @@ class Ledger:
             requested_by: who asked for it.
             confirmed_by: the second actor; None where none is needed.
             ordered_at: ISO 8601 with a time zone.
+            subject: who goes, where it is one data subject.
             replays: the order that this carries out once more.
             adds_to: the order that this completes.
 
@@ -79,6 +82,7 @@ class Ledger:
                 requested_by=requested_by,
                 confirmed_by=confirmed_by,
                 ordered_at=ordered_at,
+                subject=subject,
                 digest_key=draw_digest_key(),
                 replays=replays,
                 adds_to=adds_to,

@@ -1,6 +1,5 @@
 """Which partitions a run or a backfill is working on right now, so that no sensor asks for them a second time."""
 
-import json
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -129,16 +128,6 @@ class Activity:
     def is_running(self, request: str) -> bool:
         """Whether a run that was asked for under this name is not finished yet."""
         return any(run.tags.get(REQUEST_TAG) == request for run in self._runs)
-
-    def targets_of(self, run: dg.DagsterRun) -> dict[str, frozenset[str]]:
-        """Asset -> its partitions that a run was asked to materialize; exact cells where the run names them."""
-        keys = run.asset_selection or ()
-        assets = [key.to_user_string() for key in keys] or run.tags.get(ASSETS_TAG, "").split(",")
-        named = run.tags.get(CELLS_TAG)
-        if named is None:
-            return {asset: frozenset(self._partitions_of(run, asset)) for asset in assets if asset}
-        cells = frozenset(f"{env}|{hparam}" for env, hparams in json.loads(named).items() for hparam in hparams)
-        return dict.fromkeys(filter(None, assets), cells)
 
     def _partitions_of(self, run: dg.DagsterRun, asset: str) -> Iterable[str]:
         single = run.tags.get(PARTITION_NAME_TAG)

@@ -92,6 +92,15 @@ class Roles:
                 f"{self.state}: ask them, or have them name those who hold the role '{role}' in that file"
             )
 
+    def needs_second_actor(self) -> bool:
+        """Whether an erasure is confirmed by another person than the one who planned it.
+
+        Raises:
+            InvalidConfig: the file is no list of roles.
+        """
+        roles = read_roles(self.file)
+        return roles is None or roles.second_actor
+
     def require_second(self, actor: Actor, *, first: str, to: str) -> bool:
         """Refuse one person alone, unless the roles say that one is enough.
 
@@ -110,7 +119,7 @@ class Roles:
         roles = read_roles(self.file)
         if actor.name != first:
             return True
-        if roles is not None and not roles.second_actor:
+        if not self.needs_second_actor():
             return False
         mend = (
             f"write 'second_actor: false' into {self.file}"

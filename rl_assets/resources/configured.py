@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.resources.actors import Roles
 from rl_assets.resources.alerting import Alerting
+from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.event_log import EventLog
 from rl_assets.resources.home import Home
 from rl_assets.resources.inputs import Inputs, OutputScope
@@ -123,6 +124,26 @@ class AlertsResource(dg.ConfigurableResource):
         return Alerting(Path(self.file), instance=instance)
 
 
+class ErasuresResource(dg.ConfigurableResource):
+    """All that an erasure may touch."""
+
+    root: str
+    """The project folder."""
+    state: str
+    """The state folder."""
+    store_url: str
+    """Root of the artifact store, a path or a URL."""
+    erasures: str
+    """Folder of the ledger, outside the state."""
+
+    def open(self, instance: dg.DagsterInstance) -> Estate:
+        """The installation as an erasure sees it."""
+        home = Home(
+            root=Path(self.root), state=Path(self.state), store_url=self.store_url, erasures=Path(self.erasures)
+        )
+        return Estate(home=home, instance=instance)
+
+
 class PagesResource(dg.ConfigurableResource):
     """Rendered pages for a browser; the store keeps the original."""
 
@@ -146,5 +167,11 @@ def build_resources(home: Home) -> dict[str, Any]:
         "training": TrainingResource(progress_folder=str(home.progress_folder), claims_folder=str(home.claims_folder)),
         "roles": RolesResource(file=str(home.roles_file), state=str(home.state)),
         "alerts": AlertsResource(file=str(home.alerts_file)),
+        "erasures": ErasuresResource(
+            root=str(home.root),
+            state=str(home.state),
+            store_url=home.store_url,
+            erasures=str(home.erasures_folder),
+        ),
         "pages": PagesResource(folder=str(home.pages_folder)),
     }

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.errors import ObjectNotFound, StoreUnavailable
-from rl_assets.resources.erasing.quarantined import files_of
 from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.erasing.quarantined import files_of
 from rl_assets.resources.event_log import ARTIFACT_KEY, ATTACHMENTS_KEY, Event
 from rl_assets.resources.lineage_log import ASSETS, OBSERVED_AS
 from rl_assets.store.artifacts import ArtifactRef

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.erasure.ledger import Ledger
+from rl_assets.erasure.requests import PlanRequests
 from rl_assets.lineage.index import LineageIndex
 from rl_assets.resources.actors import Roles
 from rl_assets.resources.event_log import EventLog
@@ -22,7 +22,6 @@ class Estate:
 
     home: Home
     instance: dg.DagsterInstance
-    asset_graph: BaseAssetGraph
 
     @cached_property
     def log(self) -> EventLog:
@@ -43,6 +42,11 @@ class Estate:
     def ledger(self) -> Ledger:
         """The orders and certificates, outside the state and its backups."""
         return Ledger(self.home.erasures_folder)
+
+    @cached_property
+    def requests(self) -> PlanRequests:
+        """Plans that were shown and wait to be confirmed."""
+        return PlanRequests(self.home.erasures_folder)
 
     @property
     def index(self) -> LineageIndex:

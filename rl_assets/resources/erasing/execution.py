@@ -1,4 +1,4 @@
-"""An order is carried out: step by step, each written down when it is done, to the same end however often it is killed."""
+"""An order is carried out step by step; each is written down when it is done, so that a kill changes nothing."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -131,7 +131,7 @@ class Execution:
 
     def _delete_records(self) -> Mapping[str, Any]:
         plan = self._final_plan()
-        report = redact(self._estate.instance, doomed_records(self._estate, plan), on_progress=self._tell)
+        report = redact(self._estate.instance, doomed_records(plan), on_progress=self._tell)
         self._estate.index.rebuild()
         return {
             "deleted": report.deleted,
@@ -152,7 +152,7 @@ class Execution:
             self._entomb(plan)
             delete_bytes(self._estate, plan, divide(self._estate, plan))
             delete_renderings(self._estate, plan)
-            redact(self._estate.instance, doomed_records(self._estate, plan))
+            redact(self._estate.instance, doomed_records(plan))
             self._estate.index.rebuild()
         else:
             raise ErasureIncomplete(
@@ -230,9 +230,7 @@ class Execution:
         )
 
     def _current_plan(self) -> ErasurePlan:
-        return make_plan(
-            self._estate, self._wish, include_possibly_affected=self._order.plan.include_possibly_affected
-        )
+        return make_plan(self._estate, self._wish, include_possibly_affected=self._order.plan.include_possibly_affected)
 
     def _final_plan(self) -> ErasurePlan:
         """The plan as it was made under quarantine."""

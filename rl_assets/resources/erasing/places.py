@@ -58,14 +58,14 @@ def asked_cells(estate: Estate, plan: ErasurePlan) -> set[str]:
         if sweep is None:
             continue
         for env in sweep.envs:
-            tainted = {
-                hparam for hparam, recipe in sweep.recipes.items() if recipe.dataset in plan.scope.datasets
-            } | {hparam for hparam in sweep.recipes if f"{env}|{hparam}" in erased}
+            tainted = {hparam for hparam, recipe in sweep.recipes.items() if recipe.dataset in plan.scope.datasets} | {
+                hparam for hparam in sweep.recipes if f"{env}|{hparam}" in erased
+            }
             cells |= {f"{env}|{hparam}" for hparam in _with_children(sweep, tainted)}
     return cells
 
 
-def doomed_records(estate: Estate, plan: ErasurePlan) -> Doomed:
+def doomed_records(plan: ErasurePlan) -> Doomed:
     """What Dagster must not remember any more."""
     kept = {(shared.asset, shared.partition or "") for shared in plan.kept_shared}
     events: dict[str, set[int]] = {}

@@ -34,7 +34,7 @@ class RetrainingItem:
     env_steps: int
     """Environment steps of the trainings that this asks for."""
     seconds: float | None
-    """How long that takes on a machine like the one that trained them, one run after another; None where nobody knows."""
+    """How long that takes on a machine like the one that trained them; None where nobody knows."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -1,12 +1,19 @@
 """Work on data that is being erased comes to an end, and none begins."""
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 import dagster as dg
+from dagster._core.definitions.partitions.partition_key_range import PartitionKeyRange
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from rl_assets.errors import WorkGoesOn
-from rl_assets.resources.activity import UNFINISHED, Activity
+from rl_assets.resources.activity import ASSETS_TAG, CELLS_TAG, UNFINISHED
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.run_watch import DRIVER_TAG
 from rl_assets.resources.run_worker import why_worker_is_lost
@@ -21,6 +28,10 @@ ENDS_WITHIN_S = 60.0
 
 CELL_ASSETS = frozenset({"trained_policies", "policy_evaluations"})
 _POLL_EVERY_S = 0.5
+
+_CELLS = dg.MultiPartitionsDefinition(
+    {name: dg.DynamicPartitionsDefinition(name=name) for name in ("env", "hparam")}
+)
 
 Places = Mapping[str, Collection[str]]
 """Asset -> partitions."""
@@ -120,9 +131,8 @@ class WorkStop:
         return tuple({run.run_id: run for run in (*runs, *trainers)}.values())
 
     def _unfinished(self) -> Iterable[tuple[dg.DagsterRun, Mapping[str, frozenset[str]]]]:
-        activity = Activity(self._estate.instance, self._estate.asset_graph)
         for record in self._estate.instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED)):
-            yield record.dagster_run, activity.targets_of(record.dagster_run)
+            yield record.dagster_run, targets_of(record.dagster_run, self._estate.instance)
 
     def _stop(self, run: dg.DagsterRun) -> None:
         if run.run_id in self._stopped:
@@ -133,3 +143,22 @@ class WorkStop:
             self._estate.instance.report_run_canceling(run)  # the program that executes it looks every second
         else:
             self._estate.instance.run_coordinator.cancel_run(run.run_id)
+
+
+def targets_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> dict[str, frozenset[str]]:
+    """Asset -> its partitions that a run was asked to materialize; exact cells where the run names them."""
+    keys = run.asset_selection or ()
+    assets = [key.to_user_string() for key in keys] or list(filter(None, run.tags.get(ASSETS_TAG, "").split(",")))
+    return dict.fromkeys(assets, frozenset(_partitions_of(run, instance)))
+
+
+def _partitions_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Iterable[str]:
+    tags = run.tags
+    if CELLS_TAG in tags:
+        return [f"{env}|{hparam}" for env, hparams in json.loads(tags[CELLS_TAG]).items() for hparam in hparams]
+    if PARTITION_NAME_TAG in tags:
+        return [tags[PARTITION_NAME_TAG]]
+    first, last = tags.get(ASSET_PARTITION_RANGE_START_TAG), tags.get(ASSET_PARTITION_RANGE_END_TAG)
+    if first is None or last is None or "|" not in first:
+        return []  # only cells are materialized in ranges
+    return _CELLS.get_partition_keys_in_range(PartitionKeyRange(first, last), dynamic_partitions_store=instance)

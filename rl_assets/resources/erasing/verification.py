@@ -5,14 +5,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from rl_assets.erasure.fingerprints import Fingerprint, Scanner, Words, fingerprint
+from rl_assets.erasure.fingerprints import Fingerprint, Scanner, fingerprint
 from rl_assets.erasure.plan import ErasurePlan
+from rl_assets.erasure.words import Words
 from rl_assets.errors import ObjectNotFound
 from rl_assets.resources.erasing.deletion import divide, needed_paths
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.redaction.mentions import find_mentions, recorded_files
 from rl_assets.store.objects import ObjectRef
 from rl_assets.store.tombstones import FOLDER as TOMBSTONES_FOLDER
+
+MIN_TELLING_LETTERS = 7
+"""Letters and digits of a word that is searched for; in a page of a few megabytes, shorter ones are found by chance."""
 
 MAX_PLACES = 5
 """Places that are named of each kind where something is found."""
@@ -100,9 +104,9 @@ def search(estate: Estate, plan: ErasurePlan, traces: Traces, *, on_event: Calla
     """
     scope = plan.scope
     words = estate.register.words_of(scope.pseudonym, datasets=None if scope.is_whole_client else scope.datasets)
-    words = frozenset() if scope.kind == "subject" else words
-    needles = [word.encode() for word in sorted(words)]
-    searcher = _Searcher(bytes_of=Scanner(traces.fingerprints, traces.key), words=Words(words) if words else None)
+    telling = [] if scope.kind == "subject" else sorted(word for word in words if _is_telling(word))
+    needles = [word.encode() for word in telling]
+    searcher = _Searcher(bytes_of=Scanner(traces.fingerprints, traces.key), words=Words(telling) if telling else None)
     on_event("searching the store")
     searches = [_objects(estate, plan, traces), _scan("store", searcher, _store_files(estate))]
     on_event("searching the state folder")
@@ -143,6 +147,11 @@ def _objects(estate: Estate, plan: ErasurePlan, traces: Traces) -> Search:
     )
 
 
+def _is_telling(word: str) -> bool:
+    """Whether a word stands for its client alone; a short one, such as `Apex`, stands in any text by chance."""
+    return sum(map(str.isalnum, word)) >= MIN_TELLING_LETTERS
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Searcher:
     """Looks into one file for erased bytes and for words."""
@@ -178,7 +187,7 @@ def _store_files(estate: Estate) -> Iterator[Path]:
 
 
 def _state_files(estate: Estate) -> Iterator[Path]:
-    """All of the state but the store and the register, which is encrypted, and the demo's recording, a client's file."""
+    """All of the state but the store, the encrypted register, and the demo's recording, which is a client's file."""
     home = estate.home
     own = {home.register_folder, home.demo_folder, estate.store.root}
     for entry in sorted(home.state.iterdir()) if home.state.is_dir() else ():
