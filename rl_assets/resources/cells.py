@@ -102,7 +102,16 @@ class CellTraining:
             for seed in plan.seeds
         }
         self._saves_all = plan.save_all_checkpoints
+        self._trained: tuple[Mapping[str, np.ndarray], ...] = ()
         self.halving = plan.halving
+
+    def refuse_if_erased(self) -> None:
+        """Refuse to go on where data that the cell stands on was erased.
+
+        Raises:
+            ErasedData: it was; the cell and the order are named.
+        """
+        self._scope.refuse_if_erased()
 
     def starts(self, spaces: EnvSpaces, *, allow_inexact: bool) -> dict[int, int]:
         """Updates that missing members need not do again, by seed; members without a checkpoint are left out.
@@ -134,7 +143,7 @@ class CellTraining:
         if self._prior is not None:
             earlier = self._scope.open(self._prior, is_evidence=True).artifact
             histories = [load_history(earlier, seed) for seed in member_seeds(earlier)]
-        return Contender(recipe=self.recipe, members=self.missing, histories=tuple(histories))
+        return Contender(recipe=self.recipe, members=self.missing, histories=(*histories, *self._trained))
 
     def forget_checkpoints(self) -> None:
         """Remove all checkpoints: the trainings are published, or are to start from the beginning."""
@@ -148,7 +157,12 @@ class CellTraining:
         return self._scope.republish(self._prior)
 
     def publish(self, members: Mapping[int, TrainedMember], metadata: Mapping[str, Any]) -> Publication:
-        """Publish the new members beside those that were trained before."""
+        """Publish the new members beside those that were trained before; nothing is missing from then on.
+
+        Raises:
+            ErasedData: data that the cell stands on was erased; nothing of the new members stays.
+            StoreError: the store could not do it.
+        """
         files: dict[str, bytes] = {}
         facts: dict[str, Any] = {}
         if self._prior is not None:
@@ -160,7 +174,7 @@ class CellTraining:
             kept = self._checkpoints[seed].all() if self._saves_all else ()
             files |= member_files(member, checkpoints=kept)
             facts[str(seed)] = member_facts(member)
-        return self._scope.publish(
+        publication = self._scope.publish(
             kind="trained_policy",
             files=files,
             facts={
@@ -173,6 +187,8 @@ class CellTraining:
             config_hash=config_hash(self.recipe),
             metadata={**metadata, "num_seeds": len(facts), SEEDS_KEY: sorted(int(seed) for seed in facts)},
         )
+        self.missing, self._trained = (), tuple(member.history for member in members.values())
+        return publication
 
     def _is_reusable(self, prior: Event) -> bool:
         """Whether the earlier members were trained on the same data by this package, and their bytes are all there."""
