@@ -20,6 +20,15 @@ from rl_assets.api.clients import (
 )
 from rl_assets.api.datasets import add_dataset, dataset_versions, list_datasets
 from rl_assets.api.doctor import examine
+from rl_assets.api.erasing import (
+    confirm_erasure,
+    ledger_folder,
+    list_erasures,
+    plan_erasure,
+    retrain,
+    retraining_plan,
+    verify_certificate,
+)
 from rl_assets.api.installation import Installation, open_installation
 from rl_assets.api.judging import judge_again, verdict
 from rl_assets.api.lineage import Lineage, champion_reference, client_lineage, trace_champion
@@ -44,22 +53,28 @@ __all__ = [
     "champion",
     "champion_reference",
     "client_lineage",
+    "confirm_erasure",
     "dataset_versions",
     "examine",
     "gate_decisions",
     "history",
     "judge_again",
     "leaderboard",
+    "ledger_folder",
     "list_clients",
     "list_datasets",
+    "list_erasures",
     "load_champions",
     "open_installation",
     "place_hold",
+    "plan_erasure",
     "promote",
     "register_key",
     "release_hold",
     "remove_contact",
     "resume",
+    "retrain",
+    "retraining_plan",
     "rollback",
     "rotate_register_key",
     "run_sweep",
@@ -70,4 +85,5 @@ __all__ = [
     "trace_champion",
     "try_receivers",
     "verdict",
+    "verify_certificate",
 ]

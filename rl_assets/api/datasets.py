@@ -10,11 +10,12 @@ from rl_assets.api.installation import Installation
 from rl_assets.datasets.files import scan_files
 from rl_assets.datasets.terms import read_terms
 from rl_assets.defs.partitions import DATASETS, add_keys
-from rl_assets.errors import InvalidDataset, StoreError
+from rl_assets.errors import InvalidDataset, StoreError, UnknownClient
 from rl_assets.resources.dataset_check import check_episodes
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.home import Home
 from rl_assets.rl.envs.catalogue import resolve_env_id
+from rl_assets.store.objects import ObjectStore
 
 
 def add_dataset(
@@ -53,6 +54,7 @@ def add_dataset(
         InvalidDataset: a word is missing, the files cannot be taken, their episodes are damaged or do not fit the
             environment, or they are this installation's own state; nothing was written.
         UnknownEnvironment, UnsupportedEnvironment: the environment is none that can be trained in.
+        ErasedData: the dataset or its client is being erased; once that is done, the same words give a new key.
         StoreError: the bytes could not be kept.
     """
     words = {"client_id": client_id, "project": project, "data_source": data_source, "domain": domain}
@@ -65,6 +67,7 @@ def add_dataset(
     )
     exact_env = None if env is None else resolve_env_id(env)
     known = installation.register.find_dataset(**words)
+    _refuse_erased(installation, client_id, known)
     before = None if known is None else installation.register.dataset(known)
     place = path or (Path(before.path) if before is not None and before.path else None)
     if path is not None:
@@ -112,6 +115,16 @@ def list_datasets(installation: Installation) -> list[dict[str, str | None]]:
         | entry.terms.to_json()
         for entry in map(register.dataset, keys)
     ]
+
+
+def _refuse_erased(installation: Installation, client_id: str, key: str | None) -> None:
+    """Refuse a client or dataset that the register still knows while an order erases it."""
+    tombstones = ObjectStore(installation.home.store_url).tombstones
+    try:
+        owner = installation.register.pseudonym_of(client_id)
+    except UnknownClient:
+        return
+    tombstones.refuse(owners=[owner], datasets=[] if key is None else [key], what=f"dataset '{key or owner + '.d…'}'")
 
 
 def _refuse_own_state(home: Home, path: Path) -> None:

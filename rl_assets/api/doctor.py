@@ -58,6 +58,7 @@ def examine(installation: Installation, *, on_progress: Callable[[Examined], Non
     records = Records(
         log=installation.log,
         assets=ASSETS,
+        tombstones=store.tombstones,
         on_event=lambda: tell(Examined(phase="records", done=records.count, total=None)),
     )
     seconds = 0.0

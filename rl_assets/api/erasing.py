@@ -23,8 +23,10 @@ from rl_assets.resources.actors import Actor, os_user
 from rl_assets.resources.erasing.accounts import report_request
 from rl_assets.resources.erasing.census import Wish, make_plan, wish_client, wish_datasets, wish_subject
 from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.erasing.execution import heard_by
 from rl_assets.resources.erasing.places import source_places
 from rl_assets.resources.erasing.retraining import RetrainingPlan
+from rl_assets.resources.home import find_home
 
 ROLE = "eraser"
 CERTIFICATES = "erasure_certificates"
@@ -138,7 +140,7 @@ def carry_out(installation: Installation, order: Order, *, on_event: Callable[[s
     report_request(estate, order)
     add_keys(installation.instance, ERASURES, [order.order_id])
     on_event(f"order {order.order_id}")
-    with tell_receivers(installation):
+    with tell_receivers(installation), heard_by(on_event):
         result = execute(installation, assets=[dg.AssetKey(CERTIFICATES)], partition=order.order_id)
         if not result.success:
             raise error_of(result) or ErasureError(f"order '{order.order_id}': {reason_of(result)}")
@@ -156,6 +158,15 @@ def carry_out(installation: Installation, order: Order, *, on_event: Callable[[s
         "verification": list(certificate.body["verification"]),
         "retraining": _retraining(estate, order.order_id).to_json(),
     }
+
+
+def ledger_folder(start: Path | None = None) -> Path:
+    """The ledger of the installation that a folder belongs to, the current one by default.
+
+    Raises:
+        BadInput: there is no project at or above the folder.
+    """
+    return find_home(start=start or Path.cwd()).erasures_folder
 
 
 def list_erasures(installation: Installation) -> list[dict[str, Any]]:
@@ -209,8 +220,8 @@ def verify_certificate(file: Path, *, public_key: Path | None = None, ledger: Pa
         kept.verify_chain(key)
         if document not in chain:
             raise CertificateRejected(
-                f"certificate {certificate.number} is signed by this instance and is not in its ledger '{kept.folder}': "
-                "the ledger is another or was cut short; restore it from its backup"
+                f"certificate {certificate.number} is signed by this instance and is not in its ledger "
+                f"'{kept.folder}': the ledger is another or was cut short; restore it from its backup"
             )
     return certificate
 
@@ -252,9 +263,7 @@ def retrain(
         if item.how == "again":
             _renew_datasets(installation, estate.ledger.order(order_id).plan)
         outcome = run_sweep(installation, config, on_event=tell)
-        done.append(
-            {"sweep": item.sweep, "how": item.how, "launched_as": config.name, "failed": list(outcome.failed)}
-        )
+        done.append({"sweep": item.sweep, "how": item.how, "launched_as": config.name, "failed": list(outcome.failed)})
     return done
 
 
@@ -276,7 +285,7 @@ def _wish(estate: Estate, *, client: str | None, datasets: tuple[str, ...], subj
     if datasets:
         wish = wish_datasets(estate, datasets)
         if pseudonym is not None and wish.scope.pseudonym != pseudonym:
-            raise BadInput(f"the datasets belong to client '{wish.scope.pseudonym}', not '{pseudonym}': name one of both")
+            raise BadInput(f"the datasets belong to client '{wish.scope.pseudonym}', not '{pseudonym}': leave one out")
         return wish
     if pseudonym is None:
         raise BadInput("nothing to erase is named: expected a client, datasets or a data subject")
@@ -286,7 +295,9 @@ def _wish(estate: Estate, *, client: str | None, datasets: tuple[str, ...], subj
 def _holds(estate: Estate, plan: ErasurePlan) -> list[dict[str, Any]]:
     scope = plan.scope
     asked = [None] if scope.is_whole_client else list(scope.datasets)
-    found = {hold.number: hold for key in asked for hold in estate.register.holds.in_force(scope.pseudonym, dataset=key)}
+    found = {
+        hold.number: hold for key in asked for hold in estate.register.holds.in_force(scope.pseudonym, dataset=key)
+    }
     return [
         {"number": hold.number, "dataset": hold.dataset, "placed_at": hold.placed_at, "placed_by": hold.placed_by}
         for hold in found.values()

@@ -116,11 +116,12 @@ def history(installation: Installation, env: str) -> dict[str, Any]:
     """Every change of an environment's models, every attempt at one and every verdict, and what stands now.
 
     Returns:
-        `{"env", "generation", "production", "staging", "archived", "transitions", "verdicts"}`; production and archived
+        `{"env", "generation", "production", "vacated", "staging", "archived", "transitions", "verdicts"}`; `vacated` is
+        the transition since which nothing serves, if there is one; production and archived
         versions are as `champion` gives them, a transition has its `number`, its `title` and the fields of
         `Transition`. Verdicts have `at`, `id`, `verdict`, `hparam`, `member_seed`, `decisions`, and where they were
-        asked for again the `renewal` and who `asked_by`; one that was given again stands once. Both lists are oldest
-        first.
+        asked for again the `renewal` and who `asked_by`; one that was given again stands once, and one that is erased
+        not at all. Both lists are oldest first.
 
     Raises:
         UnknownPartition: nothing was ever judged, promoted, staged or tried there.
@@ -139,6 +140,7 @@ def history(installation: Installation, env: str) -> dict[str, Any]:
         "env": env,
         "generation": standing.generation,
         "production": None if standing.production is None else standing.production.to_json(),
+        "vacated": None if standing.vacated is None else standing.vacated.to_json(),
         "staging": None if standing.staging is None else standing.staging.to_json(),
         "archived": [version.to_json() for version in standing.archived],
         "transitions": [
@@ -154,7 +156,7 @@ def _verdicts(installation: Installation, env: str) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     with _inputs(installation).for_output("query", env) as scope:
         for event in installation.log.history("gate_evaluations", env):
-            if event.data_version not in found:
+            if event.data_version not in found and not scope.is_erased(event):
                 facts = scope.open(event).artifact.facts
                 found[event.data_version] = {
                     "at": datetime.fromtimestamp(event.timestamp, UTC).isoformat(timespec="seconds"),

@@ -11,6 +11,7 @@ from rl_assets.statistics.gates import GateDecision
 from rl_assets.statistics.ranking import LeaderboardRow
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.transitions import Transition
 
 
 def leaderboard(installation: Installation, env: str) -> dict[str, Any]:
@@ -54,9 +55,12 @@ def champion(installation: Installation, env: str) -> dict[str, Any]:
     """The reigning champion of an environment: which exact weights, since when and why.
 
     Raises:
-        UnknownPartition: nothing was promoted there yet.
+        UnknownPartition: nothing was promoted there yet, or it was vacated.
     """
-    current = ChampionHistory(ObjectStore(installation.home.store_url), env).current()
+    standing = ChampionHistory(ObjectStore(installation.home.store_url), env).standing()
+    current = standing.production
+    if standing.vacated is not None:
+        raise vacancy(env, standing.vacated)
     if current is None:
         known = sorted(installation.log.latest_ids("promoted_models"))
         raise UnknownPartition(
@@ -65,6 +69,16 @@ def champion(installation: Installation, env: str) -> dict[str, Any]:
             "passes its gates: see gate_evaluations in the UI"
         )
     return current.to_json()
+
+
+def vacancy(env: str, vacated: Transition) -> UnknownPartition:
+    """What to tell whoever asks for the champion of an environment that has none any more."""
+    order = f"; its model was erased by order {vacated.erased_by}" if vacated.erased_by else ""
+    reason = f" ({vacated.reason})" if vacated.reason else ""
+    return UnknownPartition(
+        f"env '{env}' has no champion since {vacated.at[:10]}: production was vacated by {vacated.actor}{reason}{order}"
+        f": promote another model with `rlctl promote {env}`, or train one; `rlctl history {env}` shows what happened"
+    )
 
 
 def _inputs(installation: Installation) -> Inputs:

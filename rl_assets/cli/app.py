@@ -179,6 +179,75 @@ def history(env: EnvArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def erase(
+    client: Annotated[str | None, typer.Option(help="Client, by name or pseudonym: all its data goes.")] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Key of a dataset that goes; may be given several times.")
+    ] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="One data subject, as the datasets' column 'subject' has it, instead of all.")
+    ] = None,
+    possibly_affected: Annotated[
+        bool | None,
+        typer.Option(
+            "--include-possibly-affected/--leave-possibly-affected",
+            help="What to do with materializations of which nobody recorded what they read.",
+        ),
+    ] = None,
+    confirm: Annotated[str | None, typer.Option(help="Id of the plan to carry out, exactly as it was printed.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print exactly what an erasure would take and change nothing; with --confirm PLAN_ID, carry that plan out.
+
+    Needs the role 'eraser', and a second person to confirm. docs/runbooks/erasure.md walks through it.
+    """
+    from rl_assets.cli import erasing
+
+    erasing.erase(
+        client=client,
+        datasets=dataset or (),
+        subject=subject,
+        include_possibly_affected=possibly_affected,
+        confirm=confirm,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def verify(
+    certificate: Annotated[Path, typer.Argument(help="File of a certificate of erasure.")],
+    public_key: Annotated[
+        Path | None, typer.Option(help="File of the issuing instance's public key; left out: this installation's.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a certificate of erasure, offline: every byte, who signed it, and its place in the chain."""
+    from rl_assets.cli import erasing
+
+    erasing.verify(certificate, public_key=public_key, as_json=as_json)
+
+
+@app.command()
+def erasures(as_json: JsonOption = False) -> None:
+    """List every erasure that was ordered, how far it is, and its certificate."""
+    from rl_assets.cli import erasing
+
+    erasing.list_erasures(as_json=as_json)
+
+
+@app.command()
+def retrain(
+    order: Annotated[str, typer.Argument(help="Id of an erasure, such as e-0123456789.")],
+    launch: Annotated[bool, typer.Option("--launch", help="Launch what is shown.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what an erasure took from others, what trains it again without the data, and what that costs."""
+    from rl_assets.cli import erasing
+
+    erasing.retrain(order, launch=launch, as_json=as_json)
+
+
+@app.command()
 def schema(as_json: JsonOption = False) -> None:
     """List every field of a sweep or experiment with its type, bounds, default and meaning; --json: JSON schema."""
     from rl_assets.cli.printing import print_fields

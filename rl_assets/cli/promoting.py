@@ -39,22 +39,26 @@ def print_history(answer: Mapping[str, Any]) -> None:
         generation += is_change
         model = entry["model"]
         what = f" {model['hparam']}, member of seed {model['member_seed']}" if model else ""
+        what = " a model that is erased" if entry["remains"] else what
         print_lines(
             f"{entry['number']:>3}  {entry['at']}  {entry['title']}{what}"
             + (f" (generation {generation})" if is_change else "")
         )
-        print_lines(f"     by {_actor(entry)}: {entry['reason'] or 'no reason given'}")
+        erased = f"erased by order {entry['erased_by']}" if entry["erased_by"] else ""
+        print_lines(f"     by {_actor(entry)}: {entry['reason'] or erased or 'no reason given'}")
         if entry["note"]:
             print_lines(f"     {entry['note']}")
         if entry["evidence"].get("id"):
             print_lines(f"     verdict {entry['evidence']['id'][:12]}")
-        if model:
-            print_lines(f"     weights {model['weights_sha256'][:12]}, model {model['data_version'][:12]}")
+        hashes = model or entry["remains"]
+        if hashes:
+            print_lines(f"     weights {hashes['weights_sha256'][:12]}, model {hashes['data_version'][:12]}")
     production, staging = answer["production"], answer["staging"]
+    vacancy = f"nothing, vacated at {answer['vacated']['at']}" if answer["vacated"] else "nothing"
     print_lines(
         "production: "
         + (f"generation {production['generation']}, {production['hparam']}, member of seed {production['member_seed']}"
-           if production else "nothing")
+           if production else vacancy)
     )  # fmt: skip
     if staging:
         model = staging["model"]

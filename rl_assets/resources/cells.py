@@ -112,6 +112,7 @@ class CellTraining:
             for seed in plan.seeds
         }
         self._saves_all = plan.save_all_checkpoints
+        self._trained: tuple[Mapping[str, np.ndarray], ...] = ()
         self.halving = plan.halving
 
     def check_parent(self, spaces: EnvSpaces) -> None:
@@ -134,6 +135,14 @@ class CellTraining:
             return {}
         earlier = {} if self._prior is None else self._prior.metadata[PARENTS_KEY]
         return earlier | {str(member.seed): self._parent.origin_of(member.seed) for member in self.missing}
+
+    def refuse_if_erased(self) -> None:
+        """Refuse to go on where data that the cell stands on was erased.
+
+        Raises:
+            ErasedData: it was; the cell and the order are named.
+        """
+        self._scope.refuse_if_erased()
 
     def starts(self, spaces: EnvSpaces, *, allow_inexact: bool) -> dict[int, int]:
         """Updates that missing members need not do again, by seed; members without a checkpoint are left out.
@@ -165,7 +174,7 @@ class CellTraining:
         if self._prior is not None:
             earlier = self._scope.open(self._prior, is_evidence=True).artifact
             histories = [load_history(earlier, seed) for seed in member_seeds(earlier)]
-        return Contender(recipe=self.recipe, members=self.missing, histories=tuple(histories))
+        return Contender(recipe=self.recipe, members=self.missing, histories=(*histories, *self._trained))
 
     def forget_checkpoints(self) -> None:
         """Remove all checkpoints: the trainings are published, or are to start from the beginning."""
@@ -179,7 +188,12 @@ class CellTraining:
         return self._scope.republish(self._prior)
 
     def publish(self, members: Mapping[int, TrainedMember], metadata: Mapping[str, Any]) -> Publication:
-        """Publish the new members beside those that were trained before."""
+        """Publish the new members beside those that were trained before; nothing is missing from then on.
+
+        Raises:
+            ErasedData: data that the cell stands on was erased; nothing of the new members stays.
+            StoreError: the store could not do it.
+        """
         files: dict[str, bytes] = {}
         facts: dict[str, Any] = {}
         if self._prior is not None:
@@ -196,7 +210,7 @@ class CellTraining:
                     "member_seed": self._parent.seed_for(seed),
                     **self._parent.bytes_of(seed),
                 }
-        return self._scope.publish(
+        publication = self._scope.publish(
             kind="trained_policy",
             files=files,
             facts={
@@ -214,6 +228,8 @@ class CellTraining:
                 **({} if self._parent is None else {PARENTS_KEY: self.origins()}),
             },
         )
+        self.missing, self._trained = (), tuple(member.history for member in members.values())
+        return publication
 
     def _is_reusable(self, prior: Event) -> bool:
         """Whether the earlier members were trained on the same data, from the same bytes, and theirs are all there."""

@@ -21,7 +21,7 @@ def restore_champion(scope: OutputScope, *, env: str, history: ChampionHistory, 
         log: what Dagster remembers.
 
     Returns:
-        The promotion, to be logged again; None where there is no champion, or nothing of it is lost.
+        The promotion, to be logged again; None where there is no champion, nothing of it is lost, or it is erased.
 
     Raises:
         InputNotFound: the policy's record is gone.
@@ -32,7 +32,7 @@ def restore_champion(scope: OutputScope, *, env: str, history: ChampionHistory, 
     promoted, champion = scope.find(PROMOTED, env), history.current()
     if promoted is None or champion is None or promoted.data_version != champion.data_version:
         return None
-    if scope.is_intact(promoted):
+    if scope.is_erased(promoted) or scope.is_intact(promoted):
         return None
     policy = scope.open(log.at_input(promoted, "trained_policies", f"{env}|{champion.hparam}")).artifact
     rewritten = scope.publish(

@@ -259,6 +259,8 @@ class GateQuestion:
         return None if self._champion is None else champion_weights(self._champion.artifact)
 
     def _read_champion(self) -> Input | None:
+        if self._inputs.champions(self._env_key).standing().vacated is not None:
+            return None  # the log may still hold what reigned before
         event = self._scope.find("promoted_models", self._env_key)
         return None if event is None else self._scope.open(event)
 

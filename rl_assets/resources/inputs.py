@@ -5,14 +5,15 @@ before it reads, keeps the list, and is the only way to publish an output: so no
 can lend one to its neighbour in the same run.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
 
-from rl_assets.errors import CorruptObject, InputNotFound, ObjectNotFound, ReadOutsideScope
+from rl_assets.errors import CorruptObject, ErasedData, InputNotFound, ObjectNotFound, ReadOutsideScope
+from rl_assets.lineage.graph import SOURCE_ASSETS
 from rl_assets.lineage.records import InputRecord
 from rl_assets.resources.event_log import (
     ARTIFACT_KEY,
@@ -29,6 +30,7 @@ from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, writ
 from rl_assets.store.checkpoints import TrainingCheckpoints, training_name
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
+from rl_assets.store.tombstones import Erased
 
 REUSED_KEY = "rl/reused_from"
 FILES_KEY = "rl/files"
@@ -128,6 +130,7 @@ class OutputScope:
         Raises:
             ReadOutsideScope: the scope is closed.
             InputNotFound: the partition was never materialized, or not by us.
+            ErasedData: it was erased.
             CorruptObject: the artifact's bytes are not those that were written.
         """
         event = self.find(asset, partition)
@@ -139,8 +142,16 @@ class OutputScope:
         return self.open(event, is_evidence=is_evidence)
 
     def open(self, event: Event, *, is_evidence: bool = False) -> Input:
-        """Open exactly this materialization and record it."""
+        """Open exactly this materialization and record it.
+
+        Raises:
+            ReadOutsideScope: the scope is closed.
+            InputNotFound: it names no artifact.
+            ErasedData: it was erased.
+            CorruptObject: the artifact's bytes are not those that were written.
+        """
         self._refuse_if_closed(f"{event.asset}[{event.partition}]")
+        self._refuse_erased_event(event)
         place = (event.asset, event.partition, event.event_id)
         if place not in self._inputs:
             reference = event.metadata.get(ARTIFACT_KEY)
@@ -175,15 +186,27 @@ class OutputScope:
         return ChampionHistory(self._store, env)
 
     def is_intact(self, event: Event) -> bool:
-        """Whether an artifact and all its files are still in the store; nothing of it is read for the output."""
+        """Whether an artifact and all its files are still in the store; nothing of it is read for the output.
+
+        What is erased is not intact, whether or not its bytes are gone already.
+        """
         reference = event.metadata.get(ARTIFACT_KEY)
         if reference is None:
             return False
         try:
+            self._refuse_erased_event(event)
             artifact = read_artifact(self._store, ArtifactRef.from_json(reference))
-        except (ObjectNotFound, CorruptObject):
+        except (ObjectNotFound, CorruptObject, ErasedData):
             return False
         return artifact.is_whole()
+
+    def is_erased(self, event: Event) -> bool:
+        """Whether an order erased a materialization; nothing of it is read for the output."""
+        try:
+            self._refuse_erased_event(event)
+        except ErasedData:
+            return True
+        return False
 
     def flaws(self, policy: Event) -> tuple[str, ...]:
         """What is wrong with a policy's bytes or the chain of what it was made from; nothing is read for the output."""
@@ -220,12 +243,26 @@ class OutputScope:
             owners: further owners; only a source of data has any.
             attachments: name -> bytes of files that tell more and differ from one making to the next, such as timings
                 and videos; they stand in the store under the same owners and are not part of the data version.
+
+        Raises:
+            ReadOutsideScope: the scope is closed.
+            ErasedData: data that was read, or its owner's, was erased, before or meanwhile; nothing of it stays.
+            StoreUnavailable: the disk refused.
         """
         self._refuse_if_closed("its output")
-        reference = write_artifact(self._store, kind=kind, files=files, facts=facts, owners=self.owners | owners)
-        attached = {
-            name: self._store.put(data, owners=self.owners | owners) for name, data in (attachments or {}).items()
-        }
+        self.refuse_if_erased(owners=owners)
+        new: list[ObjectRef] = []
+        everybody = self.owners | owners
+        try:
+            reference = write_artifact(self._store, kind=kind, files=files, facts=facts, owners=everybody, new=new)
+            attached = {
+                name: self._store.put(data, owners=everybody, new=new) for name, data in (attachments or {}).items()
+            }
+            listing = self._list_files(reference, attached)
+            self.refuse_if_erased(owners=owners)
+        except ErasedData:
+            self._store.remove(new)
+            raise
         return Publication(
             asset=self.asset,
             partition=self.partition,
@@ -239,7 +276,7 @@ class OutputScope:
                     if attached
                     else {}
                 ),
-                FILES_KEY: self._list_files(reference, attached),
+                FILES_KEY: listing,
                 "rl/config_hash": config_hash,
                 **{name: _entry(value) for name, value in provenance().items()},
             },
@@ -258,8 +295,15 @@ class OutputScope:
         return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
 
     def republish(self, event: Event) -> Publication:
-        """Log what was made before again: the old bytes, the old inputs, the old provenance."""
+        """Log what was made before again: the old bytes, the old inputs, the old provenance.
+
+        Raises:
+            ReadOutsideScope: the scope is closed.
+            ErasedData: it, or data that it was made from, was erased.
+        """
         self._refuse_if_closed("its output")
+        self._refuse_erased_event(event)
+        self._refuse_erased(_data_inputs(event.inputs or ()))
         return Publication(
             asset=event.asset,
             partition=event.partition,
@@ -276,19 +320,56 @@ class OutputScope:
             facts: JSON of all that decides its numbers.
             keeps_all: keep every checkpoint, not the newest alone.
             on_damage: is told of a checkpoint that cannot be used.
+
+        Raises:
+            ReadOutsideScope: the scope is closed.
+            ErasedData: data that was read was erased.
         """
         self._refuse_if_closed("its checkpoints")
+        self.refuse_if_erased()
         return TrainingCheckpoints(
             self._store,
             training=training_name(facts),
             owners=self.owners,
             keeps_all=keeps_all,
             on_damage=on_damage,
+            refuse=self.refuse_if_erased,
         )
+
+    def refuse_if_erased(self, *, owners: frozenset[str] = frozenset()) -> None:
+        """Refuse to go on where data that was read so far was erased, or the output itself must not be made again.
+
+        What only informed a decision is no reason. A scope that is closed is asked too: what it read stays what it was.
+
+        Args:
+            owners: further owners of the output.
+
+        Raises:
+            ErasedData: it was; asset, partition and order are named.
+        """
+        self._refuse_erased(_data_inputs(self.inputs), owners=self.owners | owners)
 
     def close(self) -> None:
         """Refuse all further reading and publishing."""
         self._is_open = False
+
+    def _refuse_erased(self, events: Sequence[Erased], *, owners: frozenset[str] = frozenset()) -> None:
+        self._store.tombstones.refuse(
+            owners=owners,
+            datasets=[self.partition] if self.asset in SOURCE_ASSETS else [],
+            data_versions=[event.data_version for event in events],
+            events=events,
+            what=f"{self.asset}[{self.partition}]",
+        )
+
+    def _refuse_erased_event(self, event: Event) -> None:
+        """Refuse a materialization that an order erased; equal bytes that were made of other data are others."""
+        self._store.tombstones.refuse(
+            datasets=[event.partition] if event.asset in SOURCE_ASSETS else [],
+            data_versions=[event.data_version],
+            events=[_identity(event)],
+            what=f"{event.asset}[{event.partition}]",
+        )
 
     def _refuse_if_closed(self, what: str) -> None:
         if not self._is_open:
@@ -322,6 +403,15 @@ class Inputs:
     def alpha_ledger(self, env: str, *, reign: int) -> AlphaLedger:
         """The tests that were made in an environment while a champion reigned."""
         return AlphaLedger(self._store, env, reign=reign)
+
+
+def _data_inputs(records: Iterable[InputRecord]) -> list[Erased]:
+    """The materializations whose bytes go into an output."""
+    return [_identity(record) for record in records if record.role == "data"]
+
+
+def _identity(item: Event | InputRecord) -> Erased:
+    return Erased(asset=item.asset, partition=item.partition, event_id=item.event_id, data_version=item.data_version)
 
 
 def _entry(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Is a policy what its record says, down to the datasets it was trained on?"""
 
-from rl_assets.errors import CorruptObject, LineageError, ObjectNotFound
+from rl_assets.errors import CorruptObject, ErasedData, LineageError, ObjectNotFound
 from rl_assets.lineage.graph import SOURCE_ASSETS
 from rl_assets.resources.event_log import ARTIFACT_KEY, Event, EventLog
 from rl_assets.store.artifacts import ArtifactRef, read_artifact
@@ -62,6 +62,6 @@ def _flaws_of_bytes(event: Event, *, name: str, store: ObjectStore, reads_files:
         if reads_files:
             for file in artifact.file_names:
                 store.verify(artifact.files[file])
-    except (ObjectNotFound, CorruptObject) as error:
+    except (ObjectNotFound, CorruptObject, ErasedData) as error:
         return [str(error)]
     return []

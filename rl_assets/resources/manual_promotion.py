@@ -125,20 +125,27 @@ def choose_version(
 
     Raises:
         UnknownPartition: there never was such a generation.
-        NothingToRollBackTo: there is no earlier version, or its bytes or its record are gone.
+        NothingToRollBackTo: there is no earlier version, or it is erased, or its bytes or its record are gone.
         PromotionRefused: it reigns already.
     """
     standing = history.standing()
-    if standing.production is None:
-        raise NothingToRollBackTo(f"'{env}' has no champion, so there is nothing to roll back from")
+    if standing.generation == 0:
+        raise NothingToRollBackTo(f"'{env}' never had a champion, so there is nothing to roll back from")
     if generation is not None:
         if not 1 <= generation <= standing.generation:
             raise UnknownPartition(
                 f"'{env}' has no generation {generation}: expected one from 1 to {standing.generation}; see "
                 f"`rlctl history {env}`"
             )
-        target = standing.reigns[generation - 1]
-        if target.is_same(standing.production):
+        target = next((reign for reign in standing.reigns if reign.generation == generation), None)
+        if target is None:
+            order = standing.erased.get(generation)
+            raise NothingToRollBackTo(
+                f"generation {generation} of '{env}' "
+                + (f"was erased by order {order}" if order else "was vacated, so nothing served")
+                + f": choose another; see `rlctl history {env}`"
+            )
+        if standing.production is not None and target.is_same(standing.production):
             raise PromotionRefused(
                 f"generation {generation} of '{env}' is what reigns already (generation {standing.generation}): "
                 "choose another"
@@ -163,6 +170,8 @@ def _whole_record(scope: OutputScope, target: Champion, *, log: EventLog) -> Eve
     recorded = recorded_version(target.model, env=target.env, log=log)
     if recorded is None:
         raise NothingToRollBackTo(f"the record of generation {target.generation} is not in the event log")
+    if scope.is_erased(recorded):
+        raise NothingToRollBackTo(f"generation {target.generation} is erased")
     if not scope.is_intact(recorded):
         raise NothingToRollBackTo(
             f"the bytes of generation {target.generation} are lost or damaged: `rlctl doctor` names the files"

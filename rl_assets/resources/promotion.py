@@ -92,8 +92,8 @@ class Promotion:
 
     def _compared_generation(self, transition: Transition) -> int:
         """The reign of the champion that the gates compared the candidate with, which must be the current one."""
-        current = self._history.current()
-        reigning = None if current is None else current.data_version
+        standing = self._history.standing()
+        reigning = None if standing.production is None else standing.production.data_version
         if reigning != self._facts["champion"]:
             error = PromotionConflict(
                 f"the gates of '{self._env}' compared the candidate with champion {_short(self._facts['champion'])}, "
@@ -101,7 +101,7 @@ class Promotion:
             )
             self._history.note(replace(transition, outcome="lost", note=str(error)))
             raise error
-        return 0 if current is None else current.generation
+        return standing.generation
 
     @property
     def _gates(self) -> GatesConfig:

@@ -11,6 +11,7 @@ from rl_assets.store.claims import Claim, Finding, Holder
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
 from rl_assets.store.standing import fold
+from rl_assets.store.tombstones import Erased, Tombstones
 
 PROMOTED = "promoted_models"
 
@@ -28,6 +29,8 @@ class Records:
     log: EventLog
     assets: Sequence[str]
     on_event: Callable[[], None] = lambda: None
+    tombstones: Tombstones | None = None
+    """What is erased needs nothing any more; None where nothing can be."""
     count: int = 0
     """Events that were looked at."""
     promotions: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -43,6 +46,8 @@ class Records:
             for event in self.log.history(asset):
                 self.count += 1
                 self.on_event()
+                if self._is_erased(event):
+                    continue
                 newest[event.partition] = event.event_id
                 try:
                     needs[event.partition, _reference(event)] = event.event_id
@@ -72,6 +77,13 @@ class Records:
                         to_do=f"materialize {asset} of '{partition}' again",
                     )
 
+    def _is_erased(self, event: Event) -> bool:
+        """Whether an order erased an event whose record is still there, as between two steps of an erasure."""
+        identity = Erased(
+            asset=event.asset, partition=event.partition, event_id=event.event_id, data_version=event.data_version
+        )
+        return self.tombstones is not None and self.tombstones.order_of_event(identity) is not None
+
     def compare_champions(self, store: ObjectStore, *, started_at: float) -> Iterator[Finding]:
         """Where histories of champions and records of promotions, once all are walked over, contradict each other.
 
@@ -89,6 +101,8 @@ class Records:
                 path = history.path(number)
                 if place != env or path in flaws:
                     continue
+                if number in kept and kept[number].remains is not None:
+                    continue  # erased; its record goes too
                 model = kept[number].model if number in kept else None
                 if model is None:
                     yield Finding(

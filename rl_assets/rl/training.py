@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rl_assets.config.evaluation import EvaluationConfig
-from rl_assets.errors import CheckpointLost, StoreError, TrainingError
+from rl_assets.errors import CheckpointLost, ErasedData, StoreError, TrainingError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
 from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
@@ -45,6 +45,10 @@ def train(
     Yields:
         Each recipe as soon as its last member is done. Members that failed are among them: a process that dies again
         and again is the typed failure of the members it was training, and the others go on.
+
+    Raises:
+        ErasedData: a checkpoint is refused because what its member stands on was erased. All workers are ended; plan
+            again without that member, and the others go on from their latest checkpoints.
     """
     ledger = _Ledger(plan, on_progress)
     tell = on_incident or (lambda _: None)
@@ -67,6 +71,8 @@ def train(
                 member = task.job.members[position]
                 try:
                     checkpoints.save(member, checkpoint)
+                except ErasedData:
+                    raise  # to train on would be for nothing
                 except StoreError as error:
                     task.incidents.append(f"'{member.label}' has no checkpoint of update {checkpoint.update}: {error}")
                     tell(task.incidents[-1])

@@ -16,6 +16,7 @@ from rl_assets.store.checkpoints import list_checkpoints, read_checkpoint
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
 from rl_assets.store.standing import fold
+from rl_assets.store.transitions import ModelVersion
 
 FindingKind = Literal[
     "damaged object",
@@ -100,7 +101,7 @@ def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
         standing = fold(entries.items())
         now = {standing.staging_number} | ({standing.production.transition} if standing.production else set())
         for number, entry in entries.items():
-            if entry.outcome != "done" or entry.model is None:
+            if entry.outcome != "done" or entry.model is None or _is_being_erased(store, entry.model):
                 continue
             stands = number in now
             name = f"model of '{env}' {entry.title} in entry {number}"
@@ -123,6 +124,12 @@ def champion_claims(store: ObjectStore) -> Iterator[Claim | Finding]:
                     is_current=stands,
                     to_do=f"put the object back from a backup{', or ' + remedy if remedy else ''}",
                 )
+
+
+def _is_being_erased(store: ObjectStore, model: ModelVersion) -> bool:
+    """Whether an order that is under way takes a model: its entry will be told the same."""
+    is_model_erased = store.tombstones.is_quarantined(model.data_version)
+    return is_model_erased or store.is_being_erased(ObjectRef.from_json(model.policy))
 
 
 def checkpoint_flaws(store: ObjectStore) -> Iterator[Claim | Finding]:

@@ -1,5 +1,9 @@
-"""What became of an environment's models, when and by whom: numbered entries that are only ever added."""
+"""What became of an environment's models, when and by whom: numbered entries that are only ever added.
 
+What an erasure takes out of an entry is the one thing that changes afterwards.
+"""
+
+from collections.abc import Collection
 from dataclasses import replace
 
 from rl_assets.config.keys import check_key
@@ -79,6 +83,39 @@ class ChampionHistory:
             if self._entries.append(number, attempt.to_json()):
                 return number
 
+    def redact(self, erased_versions: Collection[str], *, order: str) -> int:
+        """Take all but hashes out of the entries that name erased models, and out of all what erased verdicts said.
+
+        Number, environment, action, outcome, time, actor, role and request of an entry stay, and so does its place in
+        the count of generations. Doing it again, also after a kill in between, changes nothing more.
+
+        Args:
+            erased_versions: data versions of erased policies, promoted models and verdicts; checksums of weights too,
+                where they are known.
+            order: who erased them.
+
+        Returns:
+            How many entries were changed.
+
+        Raises:
+            CorruptObject: the history that stands is damaged.
+            StoreUnavailable: the disk refused.
+        """
+        versions = frozenset(erased_versions)
+        entries = dict(enumerate(self.transitions(), start=1))
+        doomed = {number: entry for number, entry in entries.items() if entry.names(versions)}
+        recipes = {entry.model.hparam for entry in doomed.values() if entry.model is not None}
+        changed = {
+            number: entry.without_words(order=order)
+            for number, entry in entries.items()
+            if number not in doomed and _speaks_of(entry, versions=versions, recipes=recipes)
+        }
+        # Entries that name the models go last: killed in between, the next start still knows the recipes by them.
+        changed |= {number: entry.without_model(order=order) for number, entry in doomed.items()}
+        for number, entry in changed.items():
+            self._entries.replace(number, entry.to_json())
+        return len(changed)
+
     def transitions(self) -> tuple[Transition, ...]:
         """All entries, oldest first, attempts too; empty where nothing was ever tried.
 
@@ -101,7 +138,7 @@ class ChampionHistory:
         return fold(enumerate(self.transitions(), start=1))
 
     def current(self) -> Champion | None:
-        """The version in production, or None where nothing was ever promoted.
+        """The version in production; None where nothing was ever promoted, or what was is erased.
 
         Raises:
             CorruptObject: the history is damaged.
@@ -159,3 +196,10 @@ class ChampionHistory:
     def _refuse_other_env(self, transition: Transition) -> None:
         if transition.env != self.env_key:
             raise ValueError(f"transition of '{transition.env}': expected one of '{self.env_key}'")
+
+
+def _speaks_of(entry: Transition, *, versions: Collection[str], recipes: Collection[str]) -> bool:
+    """Whether an entry's words may come from what is erased: from a verdict, or about an attempt to promote it."""
+    words = f"{entry.reason} {entry.note}"
+    is_said = entry.evidence.get("id") in versions or any(recipe in words for recipe in recipes)
+    return is_said and entry != entry.without_words(order=entry.erased_by)

@@ -67,6 +67,8 @@ class Inspection:
             if isinstance(claim, Finding):
                 self.findings.append(claim)
                 continue
+            if self._store.is_being_erased(claim.ref):
+                continue
             refs = (claim.ref, *self._files_of(claim)) if claim.is_artifact else (claim.ref,)
             for ref in refs:
                 self._needs.setdefault(ref.path, []).append((ref.size_bytes, claim.holder))

@@ -1,4 +1,7 @@
-"""Numbered entries that are only ever added: the file system decides who got a number."""
+"""Numbered entries that are only ever added: the file system decides who got a number.
+
+An erasure alone writes into what stands, and takes words out of it.
+"""
 
 import hashlib
 import json
@@ -47,6 +50,20 @@ class NumberedEntries:
                     return False
             sync_folder(self.folder)
         return True
+
+    def replace(self, number: int, body: Mapping[str, Any]) -> None:
+        """Write other words into an entry that stands: only an erasure does that. A kill leaves the one or the other.
+
+        Raises:
+            StoreUnavailable: the disk refused; the entry is as it was.
+        """
+        signed = {"entry": dict(body), "number": number}
+        data = canonical_json(signed | {"sha256": _checksum(signed)})
+        with refusals_explained(f"write entry {number} of the {self.what} in '{self.folder}'"):
+            sweep_leftovers(self.folder)
+            with staged_file(self.folder, data) as temporary:
+                os.replace(temporary, self.folder / self.file_name(number))
+            sync_folder(self.folder)
 
     def read(self) -> tuple[dict[str, Any], ...]:
         """All entries in order; empty where there is none.

@@ -174,7 +174,7 @@ class ObjectStore:
             StoreUnavailable: the disk refused.
         """
         if not even_erased and self.tombstones.clients:
-            self._refuse_erased(self.namespaces.owners_of(ref.namespace) or frozenset(), f"object '{ref.path}'")
+            self._refuse_erased(self.namespaces.owners_of(ref.namespace) or (), f"object '{ref.path}'")
         with refusals_explained(f"read object '{ref.path}' in the store at '{self.root}'"):
             try:
                 data = (self.root / ref.path).read_bytes()
@@ -182,6 +182,16 @@ class ObjectStore:
                 raise self._not_found(ref) from error
         self._refuse_if_damaged(ref, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
         return data
+
+    def is_being_erased(self, ref: ObjectRef) -> bool:
+        """Whether an order takes an object, so that whoever still names it needs it no more.
+
+        Raises:
+            CorruptObject: a tombstone is damaged, so that nobody can say.
+            StoreUnavailable: the disk refused.
+        """
+        owners = self.namespaces.owners_of(ref.namespace) if self.tombstones.clients else None
+        return self.tombstones.is_quarantined(ref.sha256) or bool(self.tombstones.clients & (owners or frozenset()))
 
     def namespaces_of(self, client: str) -> tuple[str, ...]:
         """Every namespace that a client owns or shares, in alphabetical order.

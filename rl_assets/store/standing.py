@@ -1,7 +1,11 @@
-"""Which version is in production, which is staged and which are archived: a fold over the transitions."""
+"""Which version is in production, which is staged and which are archived: a fold over the transitions.
+
+A reign whose model was erased counts as a generation and is none of the versions any more. Where it was the last one,
+nothing is in production, as after vacating.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from rl_assets.store.transitions import Action, ModelVersion, Transition
@@ -82,7 +86,14 @@ class Standing:
     """Where an environment's versions are."""
 
     reigns: tuple[Champion, ...] = ()
-    """Every reign, oldest first; the last one is in production."""
+    """Every reign whose model was not erased, oldest first."""
+    generation: int = 0
+    """How many times production changed: by a reign, erased since or not, or by vacating."""
+    erased: Mapping[int, str] = field(default_factory=dict)
+    """Generation of a reign whose model was erased -> the order."""
+    vacated: Transition | None = None
+    """The change since which nothing serves: vacating, or a reign whose model was erased; None where something serves,
+    or nothing ever did."""
     staging: Transition | None = None
     """The staging of the version that waits for a decision."""
     staging_number: int = 0
@@ -93,20 +104,16 @@ class Standing:
     @property
     def production(self) -> Champion | None:
         """The version that is served."""
-        return self.reigns[-1] if self.reigns else None
-
-    @property
-    def generation(self) -> int:
-        """How many times production changed."""
-        return len(self.reigns)
+        last = self.reigns[-1] if self.reigns else None
+        return last if last is not None and last.generation == self.generation else None
 
     @property
     def archived(self) -> tuple[Champion, ...]:
         """Versions that were in production and are not, each by its newest reign, newest first."""
-        current = self.production
+        current = [] if self.production is None else [self.production]
         newest: list[Champion] = []
         for reign in reversed(self.reigns):
-            if current is not None and not any(reign.is_same(other) for other in [current, *newest]):
+            if not any(reign.is_same(other) for other in [*current, *newest]):
                 newest.append(reign)
         return tuple(newest)
 
@@ -118,22 +125,37 @@ def fold(transitions: Iterable[tuple[int, Transition]]) -> Standing:
         transitions: number and entry, oldest first; attempts that came to nothing change nothing.
     """
     reigns: list[Champion] = []
+    generation, serving = 0, ""
+    erased: dict[int, str] = {}
+    vacated: Transition | None = None
     staging: tuple[int, Transition] | None = None
     rolled_back: dict[str, Transition] = {}
     for number, transition in transitions:
-        if transition.outcome != "done" or transition.model is None:
+        if transition.outcome != "done":
             continue
+        model, remains = transition.model, transition.remains
         if transition.action == "stage":
-            staging = (number, transition)
+            staging = None if model is None else (number, transition)
             continue
-        if transition.action == "roll_back" and reigns:
-            rolled_back[reigns[-1].weights_sha256] = transition
-        rolled_back.pop(transition.model.weights_sha256, None)
-        if staging is not None and staging[1].model == transition.model:
+        generation += 1
+        if transition.action == "roll_back" and serving:
+            rolled_back[serving] = transition
+        serving = model.weights_sha256 if model else remains.weights_sha256 if remains else ""
+        rolled_back.pop(serving, None)
+        if model is None:
+            vacated = transition
+            if remains is not None:
+                erased[generation] = transition.erased_by
+            continue
+        vacated = None
+        if staging is not None and staging[1].model == model:
             staging = None
-        reigns.append(Champion.begun_by(transition, generation=len(reigns) + 1, number=number))
+        reigns.append(Champion.begun_by(transition, generation=generation, number=number))
     return Standing(
         reigns=tuple(reigns),
+        generation=generation,
+        erased=erased,
+        vacated=vacated,
         staging=staging[1] if staging else None,
         staging_number=staging[0] if staging else 0,
         rolled_back=rolled_back,

@@ -260,6 +260,10 @@ class Tombstones:
         tombstone = self._look().events.get(event.identity)
         return None if tombstone is None else tombstone.order
 
+    def is_quarantined(self, data_version: str) -> bool:
+        """Whether an order takes a data version whose bytes may still be there."""
+        return data_version in self._look().quarantined
+
     @property
     def clients(self) -> frozenset[str]:
         """Pseudonyms of all erased clients."""

@@ -87,12 +87,14 @@ def test_a_staged_version_is_shown_with_what_to_do(capsys: pytest.CaptureFixture
     staged = {
         "number": 1, "title": "staged", "action": "stage", "outcome": "done", "model": model, "actor": "gate_passed",
         "is_verified": False, "role": "", "at": "2026-01-02T03:04:05+00:00", "reason": "", "evidence": {}, "note": "",
+        "erased_by": "", "remains": None,
     }  # fmt: skip
     print_history(
         {
             "env": ENV,
             "generation": 0,
             "production": None,
+            "vacated": None,
             "staging": staged,
             "archived": [],
             "transitions": [staged],

@@ -16,8 +16,7 @@ from rl_assets import api
 from rl_assets.api.drive import bury_dead_runs, execute
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import launch_sweep
-from rl_assets.resources.activity import CELLS_TAG
-from rl_assets.resources.activity import REQUEST_TAG
+from rl_assets.resources.activity import CELLS_TAG, REQUEST_TAG
 from tests.defs.tiny_sweeps import tiny_sweep
 
 ENV = "CartPole-v1"

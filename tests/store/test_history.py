@@ -5,8 +5,9 @@ import pytest
 
 from rl_assets.errors import CorruptObject, InvalidPartitionKey, PromotionConflict, StoreUnavailable
 from rl_assets.store.history import ChampionHistory
+from rl_assets.store.numbered import NumberedEntries
 from rl_assets.store.objects import ObjectStore
-from tests.store.model_entries import entry
+from tests.store.model_entries import entry, version
 
 CHAMPION = """
 from rl_assets.errors import PromotionConflict
@@ -235,3 +236,94 @@ def test_an_unwritable_history_is_told_clearly(store, history):
     (store.root / "champions").write_text("a file")
     with pytest.raises(StoreUnavailable, match=r"cannot read the champions of 'CartPole-v1'.*a file stands where"):
         history.append(entry(), expected_generation=0)
+
+
+ORDER = "e-00000000aa"
+
+
+def test_production_is_vacated_by_compare_and_swap(history):
+    history.append(entry("a"), expected_generation=0)
+    vacated = entry(action="vacate", model=None)
+    with pytest.raises(PromotionConflict):
+        history.append(vacated, expected_generation=0)
+    assert history.current() is not None
+    history.append(vacated, expected_generation=1)
+    assert history.current() is None
+    assert history.reign() == 2
+    with pytest.raises(PromotionConflict):
+        history.append(entry("b"), expected_generation=1)
+    history.append(entry("b"), expected_generation=2)
+    assert (history.current().data_version, history.reign()) == ("b" * 64, 3)
+
+
+def write_a_history(history):
+    """Two champions and attempts at each, of which `a` was judged against `b`, and `b` is about to be erased."""
+    history.append(entry("b", evidence={"id": "v-of-b", "decisions": [{"reason": "mean 400"}]}), expected_generation=0)
+    history.note(entry("b", outcome="lost", note="somebody was faster"))
+    name = entry("b").model.hparam
+    history.note(entry(model=None, outcome="refused", evidence={}, note=f"no role (asked for recipe '{name}')"))
+    history.note(entry(model=None, outcome="refused", evidence={}, note="no role (asked for recipe 'another')"))
+    history.append(
+        entry("a", "promote", model=version("a", policy=OTHER_POLICY), evidence={"id": "v-of-a", "decisions": [1]}),
+        expected_generation=1,
+    )
+    return history.transitions()
+
+
+OTHER_POLICY = {"namespace": "c-00000000bb", "sha256": "9" * 64, "size_bytes": 10}
+
+
+def test_what_names_an_erased_model_keeps_hashes_alone_and_the_rest_stays(history):
+    before = write_a_history(history)
+    assert history.redact({"b" * 64}, order=ORDER) == 3
+    after = history.transitions()
+    assert after[0] == before[0].without_model(order=ORDER)
+    assert after[1] == before[1].without_model(order=ORDER)
+    assert after[2] == before[2].without_words(order=ORDER)
+    assert after[3:] == before[3:]
+    assert history.current().data_version == "a" * 64
+    assert "ppo-lr=0.001-bbbbbbbbbb" not in "".join(path.read_text() for path in files_of(history))
+
+
+def files_of(history):
+    return sorted(history._entries.folder.glob("*.json"))
+
+
+def test_an_erased_verdict_takes_its_words_along_and_leaves_the_model(history):
+    before = write_a_history(history)
+    assert history.redact({"v-of-a"}, order=ORDER) == 1
+    after = history.transitions()
+    assert after[4] == before[4].without_words(order=ORDER)
+    assert after[4].model == before[4].model
+    assert after[:4] == before[:4]
+    assert history.current().verdict == {"id": "v-of-a"}
+
+
+def test_redacting_again_changes_nothing_and_so_does_a_later_order(history):
+    write_a_history(history)
+    history.redact({"b" * 64, "v-of-b", "v-of-a"}, order=ORDER)
+    once = history.transitions()
+    assert history.redact({"b" * 64, "v-of-b", "v-of-a"}, order=ORDER) == 0
+    assert history.redact({"v-of-a"}, order="e-00000000bb") == 0
+    assert history.transitions() == once
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_a_redaction_that_is_killed_is_finished_by_the_next(store, history, monkeypatch, writes):
+    write_a_history(history)
+    write_a_history(other := ChampionHistory(ObjectStore(store.root / "other"), "CartPole-v1"))
+    other.redact({"b" * 64}, order=ORDER)
+    real, done = NumberedEntries.replace, []
+
+    def replace_until_killed(self, number, body):
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        done.append(number)
+        real(self, number, body)
+
+    monkeypatch.setattr(NumberedEntries, "replace", replace_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        history.redact({"b" * 64}, order=ORDER)
+    monkeypatch.undo()
+    assert history.redact({"b" * 64}, order=ORDER) == 3 - writes
+    assert [path.read_bytes() for path in files_of(history)] == [path.read_bytes() for path in files_of(other)]

@@ -59,3 +59,55 @@ def test_the_same_weights_under_another_verdict_are_the_same_version():
     again = entry("a", model=version("a", data_version="f" * 64))
     standing = after(entry("a"), entry("b"), again)
     assert [reign.model for reign in standing.archived] == [version("b")]
+
+
+VACATED = entry(action="vacate", model=None)
+ORDER = "e-00000000aa"
+
+
+def erased(*given: str) -> Transition:
+    """What is left of an entry whose model was erased."""
+    return entry(*given).without_model(order=ORDER)
+
+
+def test_vacating_leaves_nothing_in_production_and_counts():
+    standing = after(entry("a"), entry("b"), VACATED)
+    assert (standing.production, standing.vacated, standing.generation) == (None, VACATED, 3)
+    assert [reign.model for reign in standing.archived] == [version("b"), version("a")]
+    assert standing.rolled_back == {}
+
+
+def test_a_promotion_after_vacating_reigns_in_the_next_generation():
+    standing = after(entry("a"), VACATED, entry("b"))
+    assert standing.production is not None
+    assert (standing.production.model, standing.production.generation, standing.vacated) == (version("b"), 3, None)
+    assert [reign.generation for reign in standing.archived] == [1]
+
+
+def test_going_back_after_vacating_marks_no_weights():
+    standing = after(entry("a"), VACATED, entry("a", "roll_back"))
+    assert standing.production is not None
+    assert (standing.production.model, standing.rolled_back) == (version("a"), {})
+
+
+def test_an_erased_reign_counts_and_is_none_of_the_versions():
+    standing = after(entry("a"), erased("b"), entry("c"))
+    assert standing.production is not None
+    assert (standing.production.model, standing.production.generation) == (version("c"), 3)
+    assert [reign.model for reign in standing.archived] == [version("a")]
+    assert (standing.erased, standing.vacated) == ({2: ORDER}, None)
+
+
+def test_an_erased_reign_that_was_the_last_serves_nothing():
+    standing = after(entry("a"), erased("b"))
+    assert (standing.production, standing.generation, standing.vacated) == (None, 2, erased("b"))
+
+
+def test_weights_that_a_rollback_ended_are_recognised_also_when_their_entry_is_erased():
+    back = entry("a", "roll_back")
+    assert after(entry("a"), erased("b"), back).rolled_back == {version("b").weights_sha256: back}
+
+
+def test_an_erased_staging_waits_for_nobody():
+    standing = after(entry("a"), entry("b", "stage"), erased("c", "stage"))
+    assert (standing.staging, standing.staging_number, standing.generation) == (None, 0, 1)

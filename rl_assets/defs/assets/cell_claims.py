@@ -40,8 +40,7 @@ class CellClaims:
             PartitionInUse: another run trains it; names that run.
             StoreUnavailable: the claims cannot be written.
         """
-        name = f"trained_policies[{key}]"
-        while not self._claims.take(name):
+        while not self._claims.take(_name(key)):
             holder = find_trainer(self._context.instance, key, other_than=self._context.run.run_id)
             if holder is not None:
                 raise PartitionInUse(key, describe_run(holder))
@@ -49,6 +48,14 @@ class CellClaims:
             if time.monotonic() > self._gives_up_at:
                 raise PartitionInUse(key, "a process that no unfinished run of this instance owns")
             time.sleep(_POLL_EVERY_S)
+
+    def give_back(self, key: str) -> None:
+        """Let others claim a cell that this run works on no more."""
+        self._claims.give_back(_name(key))
+
+
+def _name(key: str) -> str:
+    return f"trained_policies[{key}]"
 
 
 def find_trainer(instance: dg.DagsterInstance, key: str, *, other_than: str) -> dg.DagsterRun | None:

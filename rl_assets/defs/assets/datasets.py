@@ -35,7 +35,14 @@ def datasets(
 
 
 def publish_dataset(scope: OutputScope, *, register: ClientRegister) -> Publication:
-    """Publish the registered dataset that the scope's partition names."""
+    """Publish the registered dataset that the scope's partition names.
+
+    Raises:
+        ErasedData: it, or all data of its client, was erased; nothing is read.
+        UnknownPartition: no dataset has that key.
+        InvalidDataset: its files cannot be taken.
+    """
+    scope.refuse_if_erased(owners=frozenset({scope.partition.split(".")[0]}))
     entry = register.dataset(scope.partition)
     content = read_dataset(entry)
     return scope.publish(

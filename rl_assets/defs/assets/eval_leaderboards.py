@@ -48,7 +48,10 @@ def eval_leaderboards(
                 f"no recipe has been evaluated in '{env}' yet: materialize its policy_evaluations first"
             )
         events = inputs.log.newest("policy_evaluations", [cell_key(env, hparam) for hparam in versions])
-        evaluations = {hparam: scope.open(events[cell_key(env, hparam)]) for hparam in versions}
+        left = [hparam for hparam in versions if not scope.is_erased(events[cell_key(env, hparam)])]
+        if not left:
+            raise InputNotFound(f"every recipe that was evaluated in '{env}' is erased: train one without that data")
+        evaluations = {hparam: scope.open(events[cell_key(env, hparam)]) for hparam in left}
         episodes = {hparam: load_episodes(item.artifact) for hparam, item in evaluations.items()}
         rows = rank_policies({hparam: _cell(by_seed, evaluations[hparam]) for hparam, by_seed in episodes.items()})
         candidate = _candidate(rows[0], episodes, evaluations)
@@ -57,7 +60,7 @@ def eval_leaderboards(
             kind="leaderboard",
             files={"leaderboard.json": canonical_json([row.to_json() for row in rows]), "leaderboard.html": page},
             facts={"env": env, "candidate": candidate},
-            config_hash=short_hash(sorted(versions)),
+            config_hash=short_hash(sorted(left)),
             metadata={
                 "best_hparam": rows[0].hparam,
                 "best_mean_return": rows[0].mean_return,

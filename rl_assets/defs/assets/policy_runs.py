@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from rl_assets.defs.assets.cell_claims import CellClaims
+from rl_assets.defs.assets.live_cells import LiveCells
 from rl_assets.defs.assets.policy_metadata import (
     describe_evaluation,
     describe_films,
@@ -22,6 +23,7 @@ from rl_assets.defs.assets.policy_metadata import (
 )
 from rl_assets.defs.partitions import CELLS, cell_key
 from rl_assets.errors import (
+    ErasedData,
     InexactResume,
     LineageError,
     ParentMismatch,
@@ -99,6 +101,7 @@ class EnvRun:
         self._datasets: dict[str, Event] = {}
         self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
         self._logged_at = 0.0
+        self._live: LiveCells
 
     def train(self, cells: Mapping[str, Event], *, lost: Mapping[str, str] | None = None) -> None:
         """Train the missing members of all cells as one population and log each cell as it finishes.
@@ -109,6 +112,7 @@ class EnvRun:
         """
         with ExitStack() as scopes:
             claims = CellClaims(scopes.enter_context(self._training.claims().open()), self._context)
+            self._live = LiveCells(claims, on_erased=self._fail, on_trouble=self._context.log.warning)
             started: dict[str, CellTraining] = {}
             for hparam, sweep in cells.items():
                 key = cell_key(self._env, hparam)
@@ -130,11 +134,14 @@ class EnvRun:
                     )
                     if is_retrained and self._is_first_attempt:
                         cell.forget_checkpoints()
+                    self._live.add(key, cell)
+                except ErasedData as error:
+                    self._live.let_go(key, error)
                 except (StoreError, LineageError, PartitionInUse) as error:
                     self._fail(key, error)
             for cell in started.values():
-                if not cell.missing and not self._is_done(TRAINED, cell_key(self._env, cell.hparam)):
-                    self._context.log_event(cell.republish().as_event(CELLS))
+                if not cell.missing and not self._is_done(TRAINED, self._key(cell)):
+                    self._log_again(cell)
             # A sweep that stops the recipes that are behind compares its own with each other, complete ones too.
             races: dict[int | None, dict[str, CellTraining]] = {}
             for hparam, cell in started.items():
@@ -142,8 +149,34 @@ class EnvRun:
                     race = None if cell.halving is None else cells[hparam].event_id
                     races.setdefault(race, {})[hparam] = cell
             for race in races.values():
-                if any(cell.missing for cell in race.values()):
-                    self._train_together(race)
+                self._train_but_erased(race)
+
+    def _log_again(self, cell: CellTraining) -> None:
+        try:
+            self._context.log_event(cell.republish().as_event(CELLS))
+        except ErasedData as error:
+            self._live.let_go(self._key(cell), error)
+
+    def _train_but_erased(self, cells: Mapping[str, CellTraining]) -> None:
+        """Train cells together; where one is erased meanwhile, plan again without it from everybody's checkpoints.
+
+        As every member trains as it would alone, the others end with the bytes that they would have had. Where recipes
+        that are behind are stopped, they are compared again without the erased one, as in a sweep that never had it.
+        """
+        left = {hparam: cell for hparam, cell in cells.items() if self._key(cell) not in self.failures}
+        while any(cell.missing for cell in left.values()):
+            try:
+                self._train_together(left)
+                return
+            except ErasedData as error:
+                erased = self._live.let_go_of_erased()
+                if not erased & {self._key(cell) for cell in left.values()}:
+                    for cell in left.values():  # nobody can say whose it is, and to plan again would be for ever
+                        if cell.missing:
+                            self._fail(self._key(cell), error)
+                    return
+            left = {hparam: cell for hparam, cell in left.items() if self._key(cell) not in self.failures}
+            self.stopped -= {self._key(cell) for cell in left.values()}
 
     def _lost_parent(self, key: str, parent: str, reason: str) -> ParentMissing:
         earlier = self._inputs.log.latest("trained_policies", parent)
@@ -151,7 +184,11 @@ class EnvRun:
         return ParentMissing(key, parent, told, earlier.event_id if earlier is not None else 0)
 
     def _train_together(self, cells: Mapping[str, CellTraining]) -> None:
-        """Train what is missing of cells, all of which have the same way of stopping recipes, or none."""
+        """Train what is missing of cells, all of which have the same way of stopping recipes, or none.
+
+        Raises:
+            ErasedData: one of them stands on erased data; no worker is at work any more.
+        """
         first = next(iter(cells.values()))
         shared = first.evaluation if all(cell.evaluation == first.evaluation for cell in cells.values()) else None
         waiting = {hparam: cell for hparam, cell in cells.items() if cell.missing}
@@ -165,7 +202,7 @@ class EnvRun:
                 checkpoints=checkpoints,
                 parents=checkpoints.parent,
                 heartbeat_s=self._config.heartbeat_s,
-                on_progress=lambda now: self._show(now, plan),
+                on_progress=lambda now: self._show(now, plan, waiting),
                 on_incident=self._context.log.warning,
             )
 
@@ -204,6 +241,8 @@ class EnvRun:
                 )
             for outcome in outcomes:
                 self._finish(waiting.pop(outcome.hparam), outcome)
+        except ErasedData:
+            raise
         except (TrainingError, StoreError) as error:
             for hparam in waiting:
                 self._fail(cell_key(self._env, hparam), error)
@@ -215,6 +254,10 @@ class EnvRun:
             try:
                 cell.check_parent(spaces)
                 found = cell.starts(spaces, allow_inexact=self._config.allow_inexact)
+            except ErasedData as error:
+                self._live.let_go(self._key(cell), error)
+                del waiting[hparam]
+                continue
             except (InexactResume, ParentMismatch, StoreError) as error:
                 self._fail(cell_key(self._env, hparam), error)
                 del waiting[hparam]
@@ -240,6 +283,9 @@ class EnvRun:
             publication = cell.publish(trained, described | describe_origins(cell.origins()))
             self._context.log_event(publication.as_event(CELLS))
             cell.forget_checkpoints()
+        except ErasedData as error:
+            self._live.let_go(key, error)
+            return
         except StoreError as error:
             self._fail(key, error)
             return
@@ -314,8 +360,9 @@ class EnvRun:
         latest = self._inputs.log.latest(asset.to_user_string(), key)
         return latest is not None and latest.run_id in self._same_work
 
-    def _show(self, now: Progress, plan: TrainingPlan) -> None:
+    def _show(self, now: Progress, plan: TrainingPlan, waiting: Mapping[str, CellTraining]) -> None:
         self._watch.look()
+        self._live.look([self._key(cell) for cell in waiting.values()])
         self._training.board().write(
             self._context.run.run_id,
             f"{self._env}: {len(plan.members)} members",
@@ -332,6 +379,9 @@ class EnvRun:
         if time.monotonic() - self._logged_at >= LOG_EVERY_S:
             self._logged_at = time.monotonic()
             self._context.log.info(_tell(now))
+
+    def _key(self, cell: CellTraining) -> str:
+        return cell_key(self._env, cell.hparam)
 
     def _fail(self, key: str, reason: object) -> None:
         self.failures[key] = str(reason)

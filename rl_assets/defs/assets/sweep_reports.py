@@ -74,7 +74,8 @@ def gather_report(scope: OutputScope, *, sweep: str, inputs: InputsResource) -> 
         gate = scope.find("gate_evaluations", env)
         verdict = {} if gate is None else scope.open(gate).artifact.facts
         decisions[env] = [GateDecision.from_json(item) for item in verdict.get("decisions", ())]
-        champion = scope.find("promoted_models", env)
+        is_vacated = inputs.champions(env).standing().vacated is not None
+        champion = None if is_vacated else scope.find("promoted_models", env)
         champions[env] = (
             None
             if champion is None

@@ -1,6 +1,8 @@
 """An order is carried out step by step; each is written down when it is done, so that a kill changes nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -243,6 +245,19 @@ class Execution:
         return self._now().isoformat(timespec="seconds")
 
 
+_listener: ContextVar[Callable[[str], None] | None] = ContextVar("rl_assets_erasure_listener", default=None)
+
+
+@contextmanager
+def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
+    """Let somebody hear what is done by orders that this thread carries out in the block, in a run of Dagster's."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 def execute_order(
     estate: Estate, order_id: str, *, on_event: Callable[[str], None] = lambda _: None
 ) -> tuple[Certificate, RetrainingPlan]:
@@ -255,6 +270,12 @@ def execute_order(
         ErasureRefused: the ledger has no such order.
         WorkGoesOn, ErasureIncomplete, StoreError, LineageError: it is not finished; start it again.
     """
-    order = estate.ledger.order(order_id)
-    certificate = Execution(estate, order, on_event=on_event).run()
+    order, listener = estate.ledger.order(order_id), _listener.get()
+
+    def tell(text: str) -> None:
+        on_event(text)
+        if listener is not None:
+            listener(text)
+
+    certificate = Execution(estate, order, on_event=tell).run()
     return certificate, RetrainingPlan.from_json(estate.ledger.journal(order_id)["retraining"].result)

@@ -29,9 +29,7 @@ ENDS_WITHIN_S = 60.0
 CELL_ASSETS = frozenset({"trained_policies", "policy_evaluations"})
 _POLL_EVERY_S = 0.5
 
-_CELLS = dg.MultiPartitionsDefinition(
-    {name: dg.DynamicPartitionsDefinition(name=name) for name in ("env", "hparam")}
-)
+_CELLS = dg.MultiPartitionsDefinition({name: dg.DynamicPartitionsDefinition(name=name) for name in ("env", "hparam")})
 
 Places = Mapping[str, Collection[str]]
 """Asset -> partitions."""
