@@ -83,7 +83,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
         print_lines(f"and {len(plan['erased']) - MAX_ROWS} more; --json lists all")
     for change in plan["champions"]:
         print_lines(_champion_line(change))
-    keys = [f"{count_of(len(found), name)} ({', '.join(found[:5])}{' …' if len(found) > 5 else ''})" for name, found in plan["keys"].items() if found]  # fmt: skip
+    keys = [_keys_line(name, found) for name, found in plan["keys"].items() if found]
     print_lines(f"partition keys that go: {'; '.join(keys) or 'none'}")
     for place in plan["source_places"]:
         print_lines(f"not ours, and left as it is: {place}")
@@ -194,6 +194,10 @@ def _print_doubts(plan: Mapping[str, Any]) -> None:
     rows = [(item["asset"], str(item["partition"]), str(item["event_id"])) for item in doubtful[:MAX_ROWS]]
     print_table("possibly affected: nobody recorded what they read", ("asset", "partition", "event"), rows)
     print_lines(f"{count_of(len(doubtful), 'materialization')} of unknown origin: {said}")
+
+
+def _keys_line(name: str, keys: Sequence[str]) -> str:
+    return f"{count_of(len(keys), name)} ({', '.join(keys[:5])}{' …' if len(keys) > 5 else ''})"
 
 
 def _champion_line(change: Mapping[str, Any]) -> str:
