@@ -10,6 +10,7 @@ _TITLES: dict[AlertKind, str] = {
     "promoted": "promoted",
     "staged": "staged",
     "rolled_back": "rolled back",
+    "vacated": "nobody is in production",
     "held": "held by its gates",
     "failed": "failed its gates",
     "run_failed": "run failed",

@@ -29,9 +29,10 @@ from rl_assets.api.erasing import (
     retraining_plan,
     verify_certificate,
 )
-from rl_assets.api.installation import Installation, open_installation
+from rl_assets.api.installation import Installation
 from rl_assets.api.judging import judge_again, verdict
 from rl_assets.api.lineage import Lineage, champion_reference, client_lineage, trace_champion
+from rl_assets.api.opening import open_installation
 from rl_assets.api.outcome import SweepOutcome
 from rl_assets.api.promoting import history, promote, rollback
 from rl_assets.api.queries import champion, gate_decisions, leaderboard

@@ -1,8 +1,6 @@
 """One installation, opened: its Dagster instance, its asset graph and its folders."""
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,8 @@ from dagster._core.instance.ref import InstanceRef
 
 from rl_assets.config.yaml import load_yaml
 from rl_assets.datasets.register import ClientRegister
-from rl_assets.defs.graph import build_definitions
 from rl_assets.resources.event_log import EventLog
-from rl_assets.resources.home import Home, find_home
+from rl_assets.resources.home import Home
 from rl_assets.resources.progress import ProgressBoard
 from rl_assets.resources.sweep_library import SweepLibrary
 
@@ -48,19 +45,7 @@ class Installation:
         return ProgressBoard(self.home.progress_folder)
 
 
-@contextmanager
-def open_installation(start: Path | None = None, *, environ: Mapping[str, str] = os.environ) -> Iterator[Installation]:
-    """Open the installation that a folder belongs to, the current one by default.
-
-    Raises:
-        BadInput: there is no project at or above the folder.
-    """
-    home = find_home(start=start or Path.cwd(), environ=environ)
-    with _open_instance(home, environ=environ) as instance:
-        yield Installation(home=home, instance=instance, definitions=build_definitions(home))
-
-
-def _open_instance(home: Home, *, environ: Mapping[str, str]) -> dg.DagsterInstance:
+def open_instance(home: Home, *, environ: Mapping[str, str]) -> dg.DagsterInstance:
     """The instance that `dagster dev` would use: `DAGSTER_HOME` if set, else the project's `dagster.yaml`.
 
     Paths in that file are relative to the folder `dagster dev` is started from, which is the project's.

@@ -16,13 +16,14 @@ from rl_assets.lineage.comparison import Comparison, clients_of, compare_ancestr
 from rl_assets.lineage.graph import SOURCE_ASSETS, LineageGraph, Trace
 from rl_assets.lineage.index import IndexNews, LineageIndex
 from rl_assets.lineage.openlineage import run_events
-from rl_assets.lineage.records import Materialization
+from rl_assets.lineage.records import InputRecord, Materialization
 from rl_assets.lineage.reference import Reference
 from rl_assets.resources.event_log import ARTIFACT_KEY
 from rl_assets.resources.lineage_log import DagsterLineageLog
 from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact
 from rl_assets.store.atomic import refusals_explained
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.tombstones import Erased
 
 _TOLD = {
     "commit": "rl/commit",
@@ -104,18 +105,23 @@ class Lineage:
         Returns:
             `of`; `is_complete`; `steps`, newest first, each with what made it, its `inputs`, and for datasets `files`
             (neutral name, SHA-256, bytes), None where the store no longer has them; `missing` inputs that the log no
-            longer holds; `unrecorded` steps that do not say what they read.
+            longer holds; `erased` evidence with the `order` that erased it, which passed no data on; `unrecorded` steps
+            that do not say what they read.
 
         Raises:
             BadInput: the reference has none of the known forms.
             UnknownPartition: the log has nothing of that name.
         """
         trace = self.graph.trace(Reference.parse(reference).resolve(self.graph).event_id)
+        orders = {record: self._order_that_erased(record) for record in trace.missing}
+        erased = {record: order for record, order in orders.items() if order is not None and record.role == "evidence"}
+        missing = [record for record in trace.missing if record not in erased]
         return {
             "of": trace.steps[0].summary(),
-            "is_complete": trace.is_complete,
+            "is_complete": not missing and not trace.unrecorded,
             "steps": self._steps(trace),
-            "missing": [record.to_json() for record in trace.missing],
+            "missing": [record.to_json() for record in missing],
+            "erased": [record.to_json() | {"order": order} for record, order in erased.items()],
             "unrecorded": [step.summary() for step in trace.unrecorded],
         }
 
@@ -176,6 +182,18 @@ class Lineage:
         events = [self.graph.event(item["event_id"]) for item in listed]
         facts = self.index.facts(event.event_id for event in events)
         return [self._step(_with_facts(event, facts)) for event in sorted(events, key=lambda event: event.event_id)]
+
+    def _order_that_erased(self, record: InputRecord) -> str | None:
+        """The order of erasure that took an input that the log no longer holds; None where none did."""
+        tombstones = ObjectStore(self._installation.home.store_url).tombstones
+        return tombstones.order_of_event(
+            Erased(
+                asset=record.asset,
+                partition=record.partition,
+                event_id=record.event_id,
+                data_version=record.data_version,
+            )
+        )
 
     def _steps(self, trace: Trace) -> list[dict[str, Any]]:
         facts = self.index.facts(step.event_id for step in trace.steps)

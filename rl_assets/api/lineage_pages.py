@@ -74,6 +74,10 @@ def backward_page(lineage: Lineage, answer: Mapping[str, Any]) -> bytes:
             warnings=[
                 *lineage.news.warnings(),
                 *(f"{_name(record)} was read and is gone from the event log." for record in answer["missing"]),
+                *(
+                    f"{_name(record)} informed the decision and was erased by order {record['order']}."
+                    for record in answer["erased"]
+                ),
                 *(f"{_name(step)} does not say what it read." for step in answer["unrecorded"]),
             ],
             tables={"Files of the datasets": files},

@@ -42,6 +42,8 @@ def print_backward(answer: Mapping[str, Any]) -> None:
             _print_files(step)
     for record in answer["missing"]:
         print_lines(f"missing: {_name(record)}, version {record['data_version'][:12]}, was read and is gone")
+    for record in answer["erased"]:
+        print_lines(f"evidence that is gone: {_name(record)} was erased by order {record['order']}")
     for step in answer["unrecorded"]:
         print_lines(f"not recorded: what {_name(step)} read")
     print_lines("complete down to its sources" if answer["is_complete"] else "NOT complete: see the lines above")

@@ -12,7 +12,7 @@ from rl_assets.config.strict import StrictModel
 from rl_assets.config.yaml import load_yaml
 from rl_assets.errors import InvalidConfig
 
-AlertKind = Literal["promoted", "staged", "rolled_back", "held", "failed", "run_failed"]
+AlertKind = Literal["promoted", "staged", "rolled_back", "vacated", "held", "failed", "run_failed"]
 KINDS: tuple[AlertKind, ...] = get_args(AlertKind)
 
 _ADDRESS = "an address that begins with http:// or https://"

@@ -23,6 +23,9 @@ class RolesConfig(StrictModel):
     second_actor: bool = True
     """Whether an erasure is confirmed by another person than the one who planned it; the certificate says so."""
 
+    retention_erases: bool = False
+    """Whether datasets whose last day has passed are erased without anybody confirming it."""
+
     def holders(self, role: Role) -> tuple[str, ...]:
         """Names of those who hold a role."""
         return {"promoter": self.promoter, "eraser": self.eraser}[role]

@@ -101,6 +101,15 @@ class Roles:
         roles = read_roles(self.file)
         return roles is None or roles.second_actor
 
+    def lets_retention_erase(self) -> bool:
+        """Whether datasets whose last day has passed are erased without anybody confirming it.
+
+        Raises:
+            InvalidConfig: the file is no list of roles.
+        """
+        roles = read_roles(self.file)
+        return roles is not None and roles.retention_erases
+
     def require_second(self, actor: Actor, *, first: str, to: str) -> bool:
         """Refuse one person alone, unless the roles say that one is enough.
 

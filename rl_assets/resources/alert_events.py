@@ -54,6 +54,8 @@ class AlertEvents:
         for event in events:
             if TRANSITION_KEY in event.metadata and self._is_first_record(event):
                 yield self._transition(event)
+        for event in self._log.vacancies(PROMOTED, after=after):
+            yield self._alert("vacated", event, f"by {event.metadata['actor']}: {event.metadata['reason']}", {})
 
     def _is_first_record(self, event: Event) -> bool:
         """Whether a transition was not recorded before; a champion that was made again is recorded again."""

@@ -138,7 +138,15 @@ class EventLog:
         """All observations of ours that describe an artifact, oldest first, of one partition or of all."""
         return self._observed(asset, None if partition is None else [partition], after=after)
 
-    def _observed(self, asset: str, partitions: list[str] | None, *, after: int | None = None) -> Iterator[Event]:
+    def vacancies(self, asset: str, *, after: int | None = None) -> Iterator[Event]:
+        """Records that nothing is in production any more, oldest first; they follow a transition and name no bytes."""
+        for event in self._observed(asset, None, after=after, with_artifact=False):
+            if TRANSITION_KEY in event.metadata:
+                yield event
+
+    def _observed(
+        self, asset: str, partitions: list[str] | None, *, after: int | None = None, with_artifact: bool = True
+    ) -> Iterator[Event]:
         cursor: str | None = None
         records_filter = dg.AssetRecordsFilter(
             asset_key=dg.AssetKey(asset), asset_partitions=partitions, after_storage_id=after
@@ -147,7 +155,7 @@ class EventLog:
             page = self.instance.fetch_observations(records_filter, limit=_PAGE, cursor=cursor, ascending=True)
             for record in page.records:
                 observation = record.asset_observation
-                if observation is not None and ARTIFACT_KEY in observation.metadata:
+                if observation is not None and (ARTIFACT_KEY in observation.metadata) == with_artifact:
                     yield _as_event(record, observation)
             if not page.has_more:
                 return

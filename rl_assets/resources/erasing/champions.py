@@ -124,10 +124,12 @@ class Champions:
 
     def _record(self, env: str, history: ChampionHistory, done: Transition) -> Succession:
         """Tell Dagster's log, unless it knows."""
-        number = history.transitions().index(done) + 1
-        known = any(event.metadata.get(TRANSITION_KEY) == number for event in self._estate.log.versions(PROMOTED, env))
+        number, log = history.transitions().index(done) + 1, self._estate.log
+        records = [*log.versions(PROMOTED, env), *(item for item in log.vacancies(PROMOTED) if item.partition == env)]
+        known = any(event.metadata.get(TRANSITION_KEY) == number for event in records)
         if done.action == "vacate":
             if not known:
+                self._estate.instance.report_runless_asset_event(_vacancy(done, number))
                 self._tell(
                     f"{env}: nobody is in production any more: no version is left that did not stand on the data"
                 )
@@ -149,3 +151,20 @@ class Champions:
         self._estate.instance.report_runless_asset_event(
             publication.as_event(dg.DynamicPartitionsDefinition(name="env"))
         )
+
+
+def _vacancy(done: Transition, number: int) -> dg.AssetObservation:
+    """A record that nothing is in production, for the UI and for those who are told."""
+    return dg.AssetObservation(
+        asset_key=dg.AssetKey(PROMOTED),
+        partition=done.env,
+        metadata={
+            "stage": "vacated",
+            "action": done.action,
+            "actor": done.actor,
+            "actor_is_verified": done.is_verified,
+            "role": done.role,
+            "reason": done.reason,
+            TRANSITION_KEY: number,
+        },
+    )

@@ -18,12 +18,13 @@ from rl_assets.resources.erasing.champions import Champions
 from rl_assets.resources.erasing.deletion import delete_bytes, delete_renderings, divide, doomed_objects
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.places import doomed_records, places_of, source_places
+from rl_assets.resources.erasing.replaying import final_plan
 from rl_assets.resources.erasing.retraining import RetrainingPlan, plan_retraining
 from rl_assets.resources.erasing.stopping import WorkStop
+from rl_assets.resources.erasing.tombs import tombstone_of
 from rl_assets.resources.erasing.verification import Traces, search
 from rl_assets.resources.provenance import provenance
 from rl_assets.resources.redaction.redact import redact
-from rl_assets.store.tombstones import Erased, Tombstone
 
 MAX_ROUNDS = 5
 """Times that what was still under way when the tombstone was set is looked for and removed."""
@@ -79,6 +80,7 @@ class Execution:
                 self._tell(f"{order_id}: {step.replace('_', ' ')}")
                 ledger.complete(order_id, step, do(), at=self._moment())
         certificate = self._certify()
+        self._settle_replayed()
         ledger.finish(order_id, at=self._moment())
         return certificate
 
@@ -210,33 +212,23 @@ class Execution:
 
         return ledger.append_certificate(order.order_id, sign, public_key=key.public)
 
+    def _settle_replayed(self) -> None:
+        """The tombstone of an order that was carried out once more says again that its bytes are gone."""
+        if self._order.replays is not None:
+            original = self._estate.ledger.order(self._order.replays)
+            plan = final_plan(self._estate.ledger, original)
+            self._estate.store.tombstones.write(tombstone_of(original, plan, bytes_are_gone=True))
+
     def _entomb(self, plan: ErasurePlan, *, bytes_are_gone: bool = False) -> None:
-        scope = plan.scope
-        self._estate.store.tombstones.write(
-            Tombstone(
-                order=self._order.order_id,
-                at=self._order.ordered_at,
-                clients=frozenset({scope.pseudonym} if scope.is_whole_client else ()),
-                datasets=frozenset(scope.datasets if scope.kind != "subject" else ()),
-                erased=tuple(
-                    Erased(
-                        asset=event.asset,
-                        partition=event.partition,
-                        event_id=event.event_id,
-                        data_version=event.data_version,
-                    )
-                    for event in plan.erased
-                ),
-                bytes_are_gone=bytes_are_gone,
-            )
-        )
+        tombstone = tombstone_of(self._order, plan, bytes_are_gone=bytes_are_gone)
+        self._estate.store.tombstones.write(tombstone)
 
     def _current_plan(self) -> ErasurePlan:
         return make_plan(self._estate, self._wish, include_possibly_affected=self._order.plan.include_possibly_affected)
 
     def _final_plan(self) -> ErasurePlan:
         """The plan as it was made under quarantine."""
-        return ErasurePlan.from_json(self._result("plan_again")["plan"])
+        return final_plan(self._estate.ledger, self._order)
 
     def _result(self, step: str) -> Mapping[str, Any]:
         return self._estate.ledger.journal(self._order.order_id)[step].result
