@@ -58,12 +58,13 @@ def logs(draw: st.DrawFn) -> list[Materialization]:
         chosen = draw(st.lists(st.sampled_from(events), max_size=4, unique_by=id)) if events else []
         inputs = [read(event, draw(st.sampled_from(("data", "data", "evidence")))) for event in chosen]
         fault = draw(st.sampled_from(("", "", "", "", "", "", "gone", "gone dataset", "other bytes", "unrecorded")))
+        role = draw(st.sampled_from(("data", "evidence"))) if fault else "data"
         if fault == "gone":
-            inputs.append(read(made(draw(st.integers(500, 503)), "trained_policies", "Pong-v5|ppo-x")))
+            inputs.append(read(made(draw(st.integers(500, 503)), "trained_policies", "Pong-v5|ppo-x"), role))
         elif fault == "gone dataset":
-            inputs.append(read(made(draw(st.integers(500, 503)), "datasets", draw(st.sampled_from(DATASETS)))))
+            inputs.append(read(made(draw(st.integers(500, 503)), "datasets", draw(st.sampled_from(DATASETS))), role))
         elif fault == "other bytes" and events:
-            inputs.append(replace(read(draw(st.sampled_from(events))), data_version="others"))
+            inputs.append(replace(read(draw(st.sampled_from(events)), role), data_version="others"))
         event = made(event_id, asset, partition, *inputs)
         events.append(replace(event, inputs=None) if fault == "unrecorded" else event)
     return draw(st.permutations(events))

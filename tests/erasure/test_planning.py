@@ -148,7 +148,7 @@ def test_no_key_goes_that_something_left_over_uses_or_asks_for(log, asked):
 
 
 @given(log=logs(), chosen=st.sets(st.integers(1, 30)), gone=st.sets(st.integers(500, 503)))
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_a_data_subject_takes_only_what_descends_from_the_versions_that_hold_it(log, chosen, gone):
     keys = set(DATASETS[:2])
     roots = {e.event_id for e in log if e.event_id in chosen and e.asset == "datasets" and e.partition in keys} | gone
