@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +17,16 @@ from rl_assets.api.sweeps import launch_sweep
 from rl_assets.config.sweep import SweepConfig
 from rl_assets.defs.assets import policy_runs
 from rl_assets.defs.assets.cell_claims import CELLS_TAG
-from rl_assets.defs.graph import build_definitions
-from rl_assets.errors import EnvironmentFault
+from rl_assets.errors import EnvironmentFault, StoreUnavailable
 from rl_assets.resources.event_log import ARTIFACT_KEY, Event
-from rl_assets.resources.home import Home
 from rl_assets.resources.parents import PARENTS_KEY
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.training import train
 from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact
 from rl_assets.store.bundles import policy_file
 from rl_assets.store.objects import ObjectStore
-from tests.conftest import PROJECT, QUIET
 from tests.defs.tiny_sweeps import ACME, GLOBEX, tiny_sweep
+from tests.installations import another_installation
 
 ENV = "CartPole-v1"
 SMALL = {"num_envs": 4, "num_steps": 32, "hidden_sizes": [8]}
@@ -88,14 +85,6 @@ def changed_weights(plan: Any, **settings: Any) -> Iterator[Any]:
             if isinstance(member, TrainedMember)
         ]
         yield dataclasses.replace(outcome, members=tuple(members))
-
-
-@contextmanager
-def another_installation(folder: Path) -> Iterator[Installation]:
-    (folder / "instance").mkdir(parents=True)
-    home = Home(root=PROJECT, state=folder / "state", store_url=str(folder / "state" / "store"))
-    with dg.DagsterInstance.local_temp(str(folder / "instance"), overrides=QUIET) as instance:
-        yield Installation(home=home, instance=instance, definitions=build_definitions(home))
 
 
 def test_a_chain_trains_in_order_in_one_run_and_each_starts_from_the_bytes_before(installation: Installation) -> None:
@@ -277,3 +266,46 @@ def test_a_policy_of_another_env_with_the_same_spaces_may_be_the_parent(installa
     (env,) = event.metadata["rl/cells"]["envs"]
     child = newest(installation, f"{env}|{event.metadata['rl/cells']['hparams'][0]}")
     assert child.metadata[PARENTS_KEY]["0"]["partition"] == f"{ENV}|{hparam}"
+
+
+def test_a_parent_that_lands_and_does_not_fit_is_refused_when_the_training_starts(installation: Installation) -> None:
+    launch_sweep(installation, tiny_sweep(grid={}, fixed=SMALL))
+    (parent,) = cells_of(installation, "tiny")
+    wider = tiny_sweep("wider", grid={}, fixed=SMALL | {"hidden_sizes": [16]}, init_from=parent.split("|")[1])
+    launch_sweep(installation, wider)
+    (child,) = cells_of(installation, "wider")
+    assert run_cells(installation, [parent]).success
+    result = run_cells(installation, [child])
+    assert not result.success
+    told = f"trained_policies[{child}] cannot start from trained_policies[{parent}]: expected network.hidden_sizes [16]"
+    assert f"{told}, got [8]" in reason_of(result)
+
+
+def test_a_run_that_was_interrupted_in_the_middle_of_a_chain_goes_on_to_the_same_bytes(
+    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"total_timesteps": 512, "segment_steps": 128}
+    with another_installation(tmp_path / "whole") as whole:
+        assert api.run_sweep(whole, chain(**settings)).is_complete
+        expected = weights_of(whole)
+
+    def die_in_the_second_step(plan, **train_settings):
+        checkpoints = train_settings["checkpoints"]
+        is_second = "init=" in plan.members[0].hparam
+
+        def die(now):
+            if is_second and checkpoints.load(plan.members[0]) is not None:
+                raise StoreUnavailable("injected: the disk is gone")
+
+        yield from train(plan, **(train_settings | {"on_progress": die}))
+
+    event = launch_sweep(installation, chain(**settings))
+    cells = [f"{ENV}|{hparam}" for hparam in event.metadata["rl/cells"]["hparams"]]
+    with monkeypatch.context() as patched:
+        patched.setattr(policy_runs, "train", die_in_the_second_step)
+        assert not run_cells(installation, cells).success
+    assert set(versions(installation)) == {cells[0]}
+    assert run_cells(installation, cells).success
+    resumed = newest(installation, cells[1]).metadata["plan"]
+    assert "go on from a checkpoint" in resumed
+    assert weights_of(installation) == expected
