@@ -99,6 +99,13 @@ def test_a_chain_trains_in_order_in_one_run_and_each_starts_from_the_bytes_befor
     assert [event.event_id for event in events] == sorted(event.event_id for event in events)
     assert len({event.run_id for event in events}) == 1
     assert PARENTS_KEY not in events[0].metadata
+    logged = [record.user_message for record in installation.instance.all_logs(events[0].run_id)]
+    assert (
+        "this run trains 3 levels, one after the other, each starting from the one before: 1 recipe, then 1 recipe, "
+        "then 1 recipe"
+    ) in logged
+    plans = [text for text in logged if "plan for CartPole-v1: 2 members" in text]
+    assert [text.split(":")[0] for text in plans] == ["level 1 of 3", "level 2 of 3", "level 3 of 3"]
     for parent, child in itertools.pairwise(events):
         read = [(item.partition, item.event_id, item.role) for item in child.inputs or ()]
         assert (parent.partition, parent.event_id, "data") in read
