@@ -15,6 +15,10 @@ CHAMPION = "champion"
 PolicyKey = Annotated[str, Wording(f"'{CHAMPION}', or the hparam key of a policy")]
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class InitFrom(StrictModel):
     """The policy whose weights a training starts from, as a sweep names it."""
 
@@ -23,10 +27,10 @@ class InitFrom(StrictModel):
     hparam: PolicyKey = Field(min_length=1, max_length=MAX_KEY_LENGTH)
     """`champion`, or the hparam key of a policy."""
 
-    env: str | None = Field(default=None, min_length=1, max_length=MAX_KEY_LENGTH)
+    env: str | None = Field(default=None, exclude_if=_is_none, min_length=1, max_length=MAX_KEY_LENGTH)
     """Env key under which that champion or policy stands; left out: the training's own environment."""
 
-    member_seed: int | None = Field(default=None, ge=0, lt=2**31)
+    member_seed: int | None = Field(default=None, exclude_if=_is_none, ge=0, lt=2**31)
     """The one member that all seeds start from; left out: each seed starts from the member with its own."""
 
     @property
@@ -67,7 +71,7 @@ class InitFrom(StrictModel):
 class Parent(InitFrom):
     """The policy whose weights a training starts from, as a recipe holds it: part of what decides the training."""
 
-    generations: dict[str, int] | None = None
+    generations: dict[str, int] | None = Field(default=None, exclude_if=_is_none)
     """Env key -> generation of the champion that reigned there when the sweep was materialized; null for a policy."""
 
     @property

@@ -9,7 +9,7 @@ from rl_assets.config.expectations import Wording
 from rl_assets.config.explanation import Path, shown
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.parent import InitFrom
-from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe, hparam_key
+from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe
 from rl_assets.config.strict import StrictModel
 from rl_assets.errors import InvalidConfig
 
@@ -119,15 +119,14 @@ def refuse_other_actors(parent: Recipe, child: Recipe, *, number: int, source: s
         source: what to call the sweep.
 
     Raises:
-        InvalidConfig: names both recipes and what they differ in.
+        InvalidConfig: names both steps and what they differ in.
     """
     before, after = _how_it_acts(parent), _how_it_acts(child)
     for name, expected in before.items():
         if after[name] != expected:
             raise InvalidConfig(
-                f"{source}: field 'sequence.{number}': '{hparam_key(child)}' starts from '{hparam_key(parent)}' and "
-                f"must act like it: expected {name} {shown(expected)}, got {shown(after[name])}: say it once for all "
-                "steps"
+                f"{source}: field 'sequence.{number}': step {number + 1} starts from step {number} and must act like "
+                f"it: expected {name} {shown(expected)}, got {shown(after[name])}: say it once for all steps"
             )
 
 

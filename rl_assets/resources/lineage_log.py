@@ -37,7 +37,7 @@ _SHOWN = (
 )  # fmt: skip
 """What is kept of an event's metadata beside all under `rl/`; no free text, no pictures, no tables."""
 _MAX_TEXT = 300
-_LEFT_OUT = {INPUTS_KEY, "rl/files", "rl/evaluation", "rl/cells"}
+_LEFT_OUT = {INPUTS_KEY, "rl/files", "rl/evaluation", "rl/cells", "rl/parents"}
 
 
 class DagsterLineageLog:

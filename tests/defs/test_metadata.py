@@ -48,6 +48,7 @@ def test_all_sensors_run_from_the_start(installation: Installation) -> None:
         [
             "sweep_files_appeared",
             "sweep_configured",
+            "parent_trained",
             "evaluations_settled",
             "gate_passed",
             "sweep_settled",

@@ -12,7 +12,7 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe
-from rl_assets.defs.assets.policy_metadata import describe_stops, describe_training
+from rl_assets.defs.assets.policy_metadata import describe_origins, describe_stops, describe_training
 from rl_assets.errors import EnvironmentFault, MemberDiverged, PolicyJumped
 from rl_assets.rl.guardrails import EarlyStop
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
@@ -85,3 +85,18 @@ def test_stops_are_told_as_json_can_say_them_and_faults_are_none() -> None:
     }
     assert (diverged["member_seed"], diverged["value"], diverged["share"]) == (2, "nan", 0.25)
     assert json.loads(json.dumps([jumped, diverged], allow_nan=False)) == [jumped, diverged]
+
+
+def test_what_each_seed_started_from_is_a_short_table_in_the_order_of_seeds() -> None:
+    assert describe_origins({}) == {}
+    origin = {
+        "asset": "trained_policies",
+        "partition": "E|p",
+        "data_version": "0123456789abcdef",
+        "weights_sha256": "f",
+    }
+    table = describe_origins({str(seed): origin | {"member_seed": seed} for seed in range(29, -1, -1)})["parents"]
+    assert [record.data["seed"] for record in table.records] == list(range(20))
+    assert table.records[3].data == {
+        "seed": 3, "starts_from": "trained_policies[E|p]", "version": "0123456789ab", "member_seed": 3,
+    }  # fmt: skip

@@ -50,3 +50,30 @@ def test_histories_of_several_partitions_are_read_together_oldest_first(log: Eve
 def test_events_are_loaded_by_their_ids(log: EventLog):
     first, *_ = log.history(ASSET, "a")
     assert log.load(ASSET, [first.event_id, 10**6]) == {"a": first}
+
+
+@pytest.mark.parametrize("page", [1, 2, 1000])
+def test_refusals_for_want_of_a_parent_are_read_by_cell_the_newest_first_and_others_are_none(page: int, monkeypatch):
+    monkeypatch.setattr(event_log, "_PAGE", page)
+
+    def observe(instance: dg.DagsterInstance, cell: str, metadata: dict) -> None:
+        observed = dg.AssetObservation(asset_key="trained_policies", partition=cell, metadata=metadata)
+        instance.report_runless_asset_event(observed)
+
+    def wait(parent: str, seen: int) -> dict:
+        return {event_log.WAITS_KEY: dg.MetadataValue.json({"partition": parent, "event_id": seen})}
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for cell, metadata in (
+            ("a", wait("p", 0)),
+            ("b", {"reason": "stopped"}),
+            ("a", wait("q", 3)),
+            ("c", wait("p", 0)),
+            ("c", {"reason": "stopped"}),
+        ):
+            observe(instance, cell, metadata)
+        log = EventLog(instance)
+        found = log.waits("trained_policies")
+        assert {cell: (one.parent, one.seen) for cell, one in found.items()} == {"a": ("q", 3), "c": ("p", 0)}
+        assert set(log.waits("trained_policies", after=found["a"].event_id)) == {"c"}
+        assert log.waits("trained_policies", after=found["c"].event_id) == {}

@@ -78,18 +78,20 @@ def policies(
     stops: list[dict[str, Any]] = []
     lost: dict[str, str] = {}
     levels = in_levels(asked_cells(context, read_demand(inputs.log)))
-    if len(levels) > 1:
+    trains = TRAINED in context.selected_asset_keys
+    if trains and len(levels) > 1:
         context.log.info(describe_levels(levels))
     try:
-        for env, cells in ((env, cells) for level in levels for env, cells in level.items()):
-            env_run = EnvRun(context, config=config, inputs=inputs, training=training, pages=pages, env=env)
-            if TRAINED in context.selected_asset_keys:
-                env_run.train(cells, lost=lost)
-                lost |= env_run.failures | dict.fromkeys(env_run.stopped, "the sweep stopped it")
-            if EVALUATED in context.selected_asset_keys:
-                env_run.evaluate(cells)
-            failures |= env_run.failures
-            stops += env_run.stops
+        for number, level in enumerate(levels, start=1):
+            for env, cells in level.items():
+                env_run = EnvRun(context, config=config, inputs=inputs, training=training, pages=pages, env=env)
+                if trains:
+                    env_run.train(cells, lost=lost, level=f"level {number} of {len(levels)}" if len(levels) > 1 else "")
+                    lost |= env_run.failures | dict.fromkeys(env_run.stopped, "the sweep stopped it")
+                if EVALUATED in context.selected_asset_keys:
+                    env_run.evaluate(cells)
+                failures |= env_run.failures
+                stops += env_run.stops
     except (DagsterExecutionInterruptedError, KeyboardInterrupt) as interrupt:
         end_if_unwanted(context.instance, context.run, interrupt)
         raise

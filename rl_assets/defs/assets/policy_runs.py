@@ -98,18 +98,21 @@ class EnvRun:
         self._camera = Camera(on_wait=self._watch.look)
         self._env = env
         self._plan: TrainingPlan
+        self._level = ""
         self._datasets: dict[str, Event] = {}
         self._fresh_episodes: dict[str, dict[int, EpisodeRecords]] = {}
         self._logged_at = 0.0
         self._live: LiveCells
 
-    def train(self, cells: Mapping[str, Event], *, lost: Mapping[str, str] | None = None) -> None:
+    def train(self, cells: Mapping[str, Event], *, lost: Mapping[str, str] | None = None, level: str = "") -> None:
         """Train the missing members of all cells as one population and log each cell as it finishes.
 
         Args:
             cells: hparam key -> the sweep that asks; none starts from another.
             lost: cells of this run that came to nothing -> why; what starts from one of them is refused.
+            level: which part of a chain this is, in words; empty where there is no chain.
         """
+        self._level = f"{level}: " if level else ""
         with ExitStack() as scopes:
             claims = CellClaims(scopes.enter_context(self._training.claims().open()), self._context)
             self._live = LiveCells(claims, on_erased=self._fail, on_trouble=self._context.log.warning)
@@ -195,7 +198,7 @@ class EnvRun:
 
         def run(plan: TrainingPlan) -> Iterator[RecipeOutcome]:
             self._plan = plan
-            self._context.log.info(describe_plan(plan))
+            self._context.log.info(self._level + describe_plan(plan))
             return train(
                 plan,
                 evaluation=shared if EVALUATED in self._context.selected_asset_keys else None,
@@ -368,7 +371,7 @@ class EnvRun:
             f"{self._env}: {len(plan.members)} members",
             {
                 "env": self._env,
-                "plan": describe_plan(plan),
+                "plan": self._level + describe_plan(plan),
                 "env_steps_done": now.env_steps_done,
                 "env_steps_total": now.env_steps_total,
                 "steps_per_s": now.steps_per_s,

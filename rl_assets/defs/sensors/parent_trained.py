@@ -1,6 +1,7 @@
 """A policy landed that others were waiting for to start from: train those."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 
 import dagster as dg
@@ -31,20 +32,21 @@ def parent_trained(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     fresh = log.waits("trained_policies", after=state["seen"])
     waiting = {cell: Wait(**wait) for cell, wait in state["waiting"].items()} | fresh
     seen = max([state["seen"], *(wait.event_id for wait in fresh.values())])
-    if not waiting:
-        return dg.SensorResult(cursor=json.dumps({"seen": seen, "waiting": {}}))
-    trained = log.latest_ids("trained_policies")
+    trained = log.latest_ids("trained_policies") if waiting else {}
+    landed = {cell: wait for cell, wait in waiting.items() if trained.get(wait.parent, 0) > wait.seen}
+    left = {cell: wait for cell, wait in waiting.items() if cell not in landed}
+    if not landed:
+        return dg.SensorResult(cursor=_remember(seen, left))
     demand = read_demand(log)
     activity = Activity(context.instance, graph_of(context))
     busy = activity.partitions_in_work("trained_policies")
-    left: dict[str, Wait] = {}
     ready: dict[tuple[str, str], dict[str, int]] = {}
-    for cell, wait in waiting.items():
+    for cell, wait in landed.items():
         env, hparam = split_cell(cell)
         sweep = demand.sweep_for(env, hparam)
         if sweep is None or trained.get(cell, 0) > wait.event_id:
             continue
-        if cell in busy or trained.get(wait.parent, 0) <= wait.seen:
+        if cell in busy:
             left[cell] = wait
         else:
             ready.setdefault((sweep.partition, env), {})[hparam] = wait.event_id
@@ -57,5 +59,10 @@ def parent_trained(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     before = activity.requested_before(run.run_key or "" for run in runs)
     return dg.SensorResult(
         run_requests=[run for run in runs if run.run_key not in before],
-        cursor=json.dumps({"seen": seen, "waiting": {cell: asdict(wait) for cell, wait in left.items()}}),
+        cursor=_remember(seen, left),
     )
+
+
+def _remember(seen: int, waiting: Mapping[str, Wait]) -> str:
+    """A cursor: the event id up to which refusals were seen, and those that still wait."""
+    return json.dumps({"seen": seen, "waiting": {cell: asdict(wait) for cell, wait in waiting.items()}})
