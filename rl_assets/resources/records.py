@@ -46,6 +46,10 @@ class Records:
             for event in self.log.history(asset):
                 self.count += 1
                 self.on_event()
+                if asset == PROMOTED:
+                    number = event.metadata.get(TRANSITION_KEY, event.metadata.get("generation"))
+                    if type(number) is int:
+                        self.promotions[event.partition, number] = event.data_version
                 if self._is_erased(event):
                     continue
                 newest[event.partition] = event.event_id
@@ -55,10 +59,6 @@ class Records:
                         attached[event.partition, name, ref] = event.event_id
                 except (ValueError, TypeError) as error:
                     wrong[event.partition] = (event.event_id, str(error))
-                if asset == PROMOTED:
-                    number = event.metadata.get(TRANSITION_KEY, event.metadata.get("generation"))
-                    if type(number) is int:
-                        self.promotions[event.partition, number] = event.data_version
             for (partition, reference), event_id in needs.items():
                 yield Claim(
                     ref=reference.manifest, holder=_holder(asset, partition, event_id, newest), is_artifact=True

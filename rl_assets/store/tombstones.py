@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -25,6 +26,8 @@ FOLDER = "tombstones"
 _ORDER = re.compile(r"e-[0-9a-f]{10}")
 _FILE = re.compile(r"e-[0-9a-f]{10}\.json")
 _LOCK_NAME = ".lock"
+_SETTLED_AFTER_S = 2.0
+"""A folder whose time of change is this old when it is listed cannot change again and keep that time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +179,8 @@ class Tombstones:
     def __init__(self, store: _Rooted) -> None:
         self._folder = store.root / FOLDER
         self._known = _Known()
+        self._settled: tuple[int, int, int] | None = None
+        """Inode and times of the folder as it was listed, where they tell every later change."""
 
     def write(self, tombstone: Tombstone) -> Tombstone:
         """Set an order's tombstone, or add to the one that stands; from here on everybody refuses.
@@ -272,19 +277,27 @@ class Tombstones:
     def _look(self) -> _Known:
         """All tombstones as they stand; the listing is taken first, so what is read is never older than it says."""
         with refusals_explained(f"look for tombstones in '{self._folder}'"):
+            try:
+                status = os.stat(self._folder)
+            except FileNotFoundError:
+                self._known, self._settled = _Known(), None
+                return self._known
+            stamp = (status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
+            if stamp == self._settled:
+                return self._known
+            self._settled = None
             listing = self._listing()
             if listing != self._known.listing:
                 read = tuple(self._read(name) for name, *_ in listing)
                 self._known = _Known.of(tuple(sorted(read, key=lambda item: (item.at, item.order))), listing)
+            if time.time() - status.st_mtime > _SETTLED_AFTER_S:
+                self._settled = stamp
         return self._known
 
     def _listing(self) -> _Listing:
-        """Times alone would not do: two changes may share one."""
-        try:
-            with os.scandir(self._folder) as entries:
-                found = [(entry.name, entry.stat()) for entry in entries if _FILE.fullmatch(entry.name)]
-        except FileNotFoundError:
-            return ()
+        """Times alone would not do: two changes in a row may share one."""
+        with os.scandir(self._folder) as entries:
+            found = [(entry.name, entry.stat()) for entry in entries if _FILE.fullmatch(entry.name)]
         return tuple(sorted((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in found))
 
     def _read(self, name: str) -> Tombstone:

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 
 from rl_assets import api
+from rl_assets.api.datasets import materialize_dataset
 from rl_assets.api.installation import Installation
-from rl_assets.errors import InvalidDataset, UnknownClient, UnknownEnvironment
+from rl_assets.errors import ErasedData, InvalidDataset, StoreError, UnknownClient, UnknownEnvironment
+from rl_assets.store.objects import ObjectStore
+from rl_assets.store.tombstones import Tombstone
 from tests.datasets.episode_files import columns_of, npz, parquet
 from tests.defs.tiny_sweeps import ACME
 
@@ -92,3 +95,30 @@ def test_a_link_out_of_the_folder_is_refused(installation: Installation, recordi
         api.add_dataset(installation, **ACME, path=recordings)
     with pytest.raises(UnknownClient):
         installation.register.pseudonym_of(ACME["client_id"])
+
+
+def erase(installation: Installation, **scope: frozenset[str]) -> None:
+    at = "2026-01-02T03:04:05+00:00"
+    ObjectStore(installation.home.store_url).tombstones.write(Tombstone(order="e-00000000aa", at=at, **scope))
+
+
+def test_an_erased_dataset_is_not_registered_again_under_its_key_and_others_of_the_client_are(
+    installation: Installation,
+) -> None:
+    first = api.add_dataset(installation, **ACME)
+    erase(installation, datasets=frozenset({first.partition}))
+    with pytest.raises(ErasedData, match=f"dataset '{first.partition}' was erased by order e-00000000aa"):
+        api.add_dataset(installation, **ACME, purpose="again")
+    assert installation.register.dataset(first.partition).terms.purpose is None, "nothing was changed"
+    with pytest.raises(StoreError, match="was erased by order e-00000000aa"):
+        materialize_dataset(installation, first.partition)
+    assert api.add_dataset(installation, **ACME | {"project": "another"}).partition != first.partition
+
+
+def test_nothing_is_registered_of_a_client_that_is_being_erased(installation: Installation) -> None:
+    first = api.add_dataset(installation, **ACME)
+    erase(installation, clients=frozenset({first.partition.split(".")[0]}))
+    for words in (ACME, ACME | {"project": "another"}):
+        with pytest.raises(ErasedData, match=r"all data of client 'c-.* was erased by order e-00000000aa"):
+            api.add_dataset(installation, **words)
+    assert installation.register.datasets_of(ACME["client_id"]) == (first.partition,)

@@ -13,6 +13,7 @@ from rl_assets.store.artifacts import ArtifactRef, write_artifact
 from rl_assets.store.claims import Claim, Finding
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.tombstones import Erased, Tombstone
 from rl_assets.store.transitions import ModelVersion
 from tests.store.model_entries import entry
 
@@ -210,3 +211,26 @@ def test_a_damaged_entry_is_left_to_those_who_read_the_history(instance, store):
     log(instance, "promoted_models", ENV, artifact(store), generation=1)
     (store.root / "champions" / ENV / "000001.json").write_bytes(b"{}")
     assert contradictions(instance, store) == []
+
+
+def test_what_an_order_erased_needs_nothing_while_its_record_is_still_there(instance, store):
+    for number in (0, 1):
+        log(instance, "promoted_models", ENV, artifact(store, number))
+    erased, kept = EventLog(instance).history("promoted_models")
+    item = Erased(asset=erased.asset, partition=ENV, event_id=erased.event_id, data_version=erased.data_version)
+    at = "2026-01-02T03:04:05+00:00"
+    store.tombstones.write(Tombstone(order="e-00000000aa", at=at, erased=(item,)))
+    records = Records(log=EventLog(instance), assets=["promoted_models"], tombstones=store.tombstones)
+    (claim,) = records.claims()
+    assert isinstance(claim, Claim)
+    assert claim.ref.sha256 == kept.data_version
+    assert records.count == 2
+
+
+def test_an_entry_that_was_redacted_is_neither_missing_nor_wrong(instance, store):
+    model = artifact(store)
+    promote(store, 1, model)
+    log(instance, "promoted_models", ENV, model, generation=1)
+    ChampionHistory(store, ENV).redact({model.data_version}, order="e-00000000aa")
+    records, _, _ = walk(instance, "promoted_models")
+    assert list(records.compare_champions(store, started_at=LATER)) == []

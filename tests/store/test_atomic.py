@@ -10,6 +10,7 @@ from rl_assets.store.atomic import (
     is_staged,
     make_folder,
     refusals_explained,
+    remove_empty,
     staged_file,
     sweep_leftovers,
 )
@@ -96,3 +97,14 @@ def test_a_refusal_says_what_was_tried_why_it_failed_and_what_to_do(number: str,
         refusals_explained("write it"),
     ):
         raise OSError(code, os.strerror(code))
+
+
+def test_only_a_folder_that_holds_nothing_is_removed(tmp_path):
+    for name in ("empty", "full"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "file").touch()
+    for name in ("empty", "full", "missing"):
+        remove_empty(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["full"]
+    with pytest.raises(NotADirectoryError):
+        remove_empty(tmp_path / "full" / "file")

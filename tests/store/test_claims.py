@@ -8,6 +8,7 @@ from rl_assets.store.checkpoints import TrainingCheckpoints
 from rl_assets.store.claims import CLAIMANTS, Claim, Finding, champion_claims, checkpoint_flaws, ledger_flaws
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.tombstones import Erased, Tombstone
 from rl_assets.store.transitions import ModelVersion
 from tests.store.model_entries import entry
 from tests.store.test_checkpoints import make_checkpoint
@@ -141,3 +142,16 @@ def test_damaged_and_missing_entries_of_a_ledger_are_found(store: ObjectStore):
         f"gates/{ENV}/000001/000001.json": "damaged entry",
         f"gates/{ENV}/000001/000002.json": "missing entry",
     }
+
+
+@pytest.mark.parametrize("is_client", [False, True])
+def test_a_model_that_is_being_erased_needs_nothing_and_is_not_missed(store: ObjectStore, is_client: bool):
+    kept, erased = promote(store, 1), promote(store, 2)
+    at, order = "2026-01-02T03:04:05+00:00", "e-00000000aa"
+    item = Erased(asset="promoted_models", partition=ENV, event_id=1, data_version=erased[1].data_version)
+    clients = frozenset({"c-00000000aa"}) if is_client else frozenset[str]()
+    store.tombstones.write(Tombstone(order=order, at=at, clients=clients, erased=(item,)))
+    (store.root / erased[1].manifest.path).unlink()
+    assert set(claims(store)) == (set() if is_client else {ref.manifest.path for ref in kept})
+    ChampionHistory(store, ENV).redact({erased[1].data_version}, order=order)
+    assert set(claims(store)) == (set() if is_client else {ref.manifest.path for ref in kept})

@@ -9,6 +9,7 @@ from rl_assets.store.atomic import staged_file
 from rl_assets.store.claims import Claim, Finding, Holder
 from rl_assets.store.inspection import MAX_PATHS, Inspection
 from rl_assets.store.objects import ObjectRef, ObjectStore
+from rl_assets.store.tombstones import Erased, Tombstone
 
 PUBLIC: frozenset[str] = frozenset()
 NOW = Holder(name="trained_policies[a]", is_current=True, remedy="materialize trained_policies of 'a' again")
@@ -192,3 +193,12 @@ def test_an_object_that_cannot_be_read_is_a_finding_and_the_others_are_checked(
     unreadable = next(finding for finding in findings if finding.kind == "unreadable")
     assert unreadable.needed_by == (NOW.name,)
     assert "Input/output error: check that the disk is mounted and healthy" in unreadable.what
+
+
+def test_what_an_order_takes_is_missed_by_nobody(store: ObjectStore, policy: ArtifactRef):
+    item = Erased(asset="trained_policies", partition="a", event_id=1, data_version=policy.data_version)
+    at = "2026-01-02T03:04:05+00:00"
+    store.tombstones.write(Tombstone(order="e-00000000aa", at=at, erased=(item,)))
+    (store.root / policy.manifest.path).unlink()
+    inspection = inspect(store, of_artifact(policy, NOW))
+    assert (inspection.findings, inspection.num_unread_artifacts) == ([], 0)

@@ -64,3 +64,15 @@ def test_a_folder_that_is_a_file_is_refused_with_what_to_do(entries):
     entries.folder.write_text("in the way")
     with pytest.raises(StoreUnavailable, match="a file stands where a folder is needed"):
         entries.append(1, {})
+
+
+def test_words_are_replaced_whole_and_the_entry_stays_what_it_was_for_the_others(tmp_path):
+    entries = NumberedEntries(tmp_path / "entries", what="entries")
+    for number in (1, 2, 3):
+        assert entries.append(number, {"words": "many"})
+    entries.replace(2, {"words": ""})
+    assert entries.read() == ({"words": "many"}, {"words": ""}, {"words": "many"})
+    assert not entries.append(2, {"words": "again"})
+    assert sorted(path.name for path in (tmp_path / "entries").glob("*.json")) == [
+        NumberedEntries.file_name(number) for number in (1, 2, 3)
+    ]

@@ -96,6 +96,34 @@ def test_files_are_read_again_only_when_the_folder_changed(store, monkeypatch):
     assert read == []
 
 
+def test_a_folder_that_has_been_still_for_a_while_is_not_even_listed_until_it_changes(store, monkeypatch):
+    reader, writer = Tombstones(store), Tombstones(ObjectStore(store.root))
+    writer.write(tombstone())
+    reader.all()
+    listed = []
+    real = Tombstones._listing
+    monkeypatch.setattr(Tombstones, "_listing", lambda self: (listed.append(1), real(self))[1])
+    reader.all()
+    assert listed == [1], "just changed, it may change again within the same tick of the clock"
+    an_hour_ago = os.stat(store.root / FOLDER).st_mtime - 3600
+    os.utime(store.root / FOLDER, (an_hour_ago, an_hour_ago))
+    for _ in range(3):
+        assert reader.all() == (tombstone(),)
+    assert listed == [1, 1]
+    writer.write(tombstone(order=LATER))
+    assert len(reader.all()) == 2
+
+
+def test_a_store_whose_tombstones_vanish_and_come_back_is_read_again(store):
+    reader = Tombstones(store)
+    reader.write(tombstone())
+    reader.all()
+    (store.root / FOLDER).rename(store.root / "elsewhere")
+    assert reader.all() == ()
+    (store.root / "elsewhere").rename(store.root / FOLDER)
+    assert reader.all() == (tombstone(),)
+
+
 def test_an_orders_tombstone_only_grows(store):
     tombstones = Tombstones(store)
     tombstones.write(tombstone())
@@ -143,8 +171,11 @@ def test_where_a_tombstone_is_damaged_nothing_is_read(store, damage):
     tombstones = Tombstones(store)
     tombstones.write(tombstone())
     (store.root / FOLDER / f"{ORDER}.json").write_bytes(damage)
-    with pytest.raises(CorruptObject, match=r"nobody can say what was erased.*from a backup"):
-        tombstones.refuse(owners=[OTHER], what="x")
+    an_hour_ago = os.stat(store.root / FOLDER).st_mtime - 3600
+    os.utime(store.root / FOLDER, (an_hour_ago, an_hour_ago))
+    for _ in range(3):
+        with pytest.raises(CorruptObject, match=r"nobody can say what was erased.*from a backup"):
+            tombstones.refuse(owners=[OTHER], what="x")
 
 
 def test_a_changed_byte_is_noticed(store):
