@@ -24,11 +24,17 @@ class Worlds:
             self.world: World = build_world(installation)
 
     @contextmanager
-    def copy(self) -> Iterator[Installation]:
-        """A copy of the installation, which may be changed at will."""
+    def copy(self, *, keeps_index_open: bool = False) -> Iterator[Installation]:
+        """A copy of the installation, to be changed at will; SQLite's index can be kept open as in production."""
         name = f"copy{next(_NUMBERS)}"
         copy_world(self._folder / "first", self._folder / name)
         storage = {} if self._server is None else self._server.create(name, template="first")
+        if keeps_index_open:
+            config = {"base_dir": str(self._folder / name / "instance" / "history" / "runs")}
+            module = "rl_assets.resources.sqlite_events"
+            storage = {
+                "event_log_storage": {"module": module, "class": "KeptSqliteEventLogStorage", "config": config},
+            }
         with installed(self._folder / name, storage) as installation:
             yield installation
         if self._server is not None:

@@ -19,6 +19,7 @@ def journaled(tmp_path: Path) -> Path:
     """A database whose deleted rows are still in its pages, and in its journal."""
     file = tmp_path / "some.db"
     with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")  # some systems build SQLite so that it is on
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT)")
         connection.executemany("INSERT INTO words (word) VALUES (?)", [(f"Marabou-{n}" * 40,) for n in range(200)])

@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -291,30 +291,71 @@ def assert_equal_but_for(touched: set[str], before: dict[str, Any], after: dict[
                 assert after[name][key] == row
 
 
-def test_a_reader_beside_it_is_not_disturbed(sqlite_worlds: Worlds) -> None:
+@pytest.mark.parametrize("keeps_index_open", [False, True])
+def test_a_reader_beside_it_is_not_disturbed(sqlite_worlds: Worlds, keeps_index_open: bool) -> None:
     """What a webserver does: it asks all the time, and holds its connections open."""
-    stop = threading.Event()
-    with sqlite_worlds.copy() as installation:
+    with sqlite_worlds.copy(keeps_index_open=keeps_index_open) as installation:
         index = databases.Databases(installation.instance).run_file("index")
-        wrong: list[Exception] = []
-
-        def ask() -> None:
-            with closing(sqlite3.connect(index, timeout=60)) as connection:
-                while not stop.is_set():
-                    try:
-                        connection.execute("SELECT count(*) FROM event_logs").fetchall()
-                    except sqlite3.Error as error:
-                        wrong.append(error)
-
-        reader = threading.Thread(target=ask)
-        reader.start()
-        try:
-            redact(installation.instance, sqlite_worlds.world.doomed(installation))
-        finally:
-            stop.set()
-            reader.join()
+        with closing(sqlite3.connect(index, timeout=60, check_same_thread=False)) as connection:
+            question = "SELECT count(*) FROM event_logs"
+            with repeated(lambda: connection.execute(question).fetchall()) as wrong:
+                redact(installation.instance, sqlite_worlds.world.doomed(installation))
         assert wrong == []
         assert find_mentions(installation.instance, [GONE.encode()]) == []
+
+
+@pytest.mark.parametrize("keeps_index_open", [False, True])
+def test_what_others_write_meanwhile_stays(sqlite_worlds: Worlds, keeps_index_open: bool) -> None:
+    with sqlite_worlds.copy(keeps_index_open=keeps_index_open) as installation:
+        assert_others_can_write(sqlite_worlds, installation)
+
+
+@pytest.mark.postgres
+def test_what_others_write_to_postgres_meanwhile_stays(postgres_worlds: Worlds) -> None:
+    with postgres_worlds.copy() as installation:
+        assert_others_can_write(postgres_worlds, installation)
+
+
+def assert_others_can_write(worlds: Worlds, installation: Installation) -> None:
+    instance, key, written = installation.instance, dg.AssetKey("another"), []
+
+    def write() -> None:
+        partition = f"p{len(written)}"
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
+        instance.daemon_cursor_storage.set_cursor_values({"their cursor": partition})
+        written.append(partition)
+
+    with repeated(write) as wrong:
+        redact(instance, worlds.world.doomed(installation))
+    assert wrong == []
+    assert len(written) > 1
+    latest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION
+    )
+    assert set(latest) == set(written)
+    assert instance.daemon_cursor_storage.get_cursor_values({"their cursor"}) == {"their cursor": written[-1]}
+
+
+@contextmanager
+def repeated(act: Callable[[], object]) -> Iterator[list[Exception]]:
+    """Do something again and again beside the block; gives what went wrong."""
+    stop, wrong = threading.Event(), []
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                act()
+            except Exception as error:
+                wrong.append(error)
+                return
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield wrong
+    finally:
+        stop.set()
+        thread.join()
 
 
 def test_records_that_are_kept_in_memory_are_refused() -> None:

@@ -86,3 +86,15 @@ def test_a_plan_over_several_partitions_loses_those_that_are_gone() -> None:
     subset = {"__class__": "DefaultPartitionsSubset", "subset": {"__set__": [ACME, GLOBEX]}}
     left = SHARED.clean_event(event("ASSET_CHECK_EVALUATION_PLANNED", {"partitions_subset": subset}))
     assert left["dagster_event"]["event_specific_data"]["partitions_subset"]["subset"] == {"__set__": [GLOBEX]}
+
+
+def test_the_copy_of_an_outputs_metadata_goes_from_a_shared_run_and_loses_names_elsewhere() -> None:
+    entries = [
+        {"__class__": "EventMetadataEntry", "label": "best", "entry_data": {"__class__": "X", "text": text}}
+        for text in (ACME, "3.5")
+    ]
+    entry = event("STEP_OUTPUT", {"__class__": "StepOutputData", "metadata_entries": entries})
+    shared = SHARED.clean_event(entry)["dagster_event"]["event_specific_data"]
+    assert shared == {"__class__": "StepOutputData", "metadata_entries": []}
+    others = OTHERS.clean_event(entry)["dagster_event"]["event_specific_data"]["metadata_entries"]
+    assert [one["entry_data"]["text"] for one in others] == [ERASED, "3.5"]
