@@ -48,7 +48,7 @@ def test_a_plain_word_is_meant_where_it_is_set_off(text: str) -> None:
     assert NAMES.are_meant_in(text)
 
 
-@pytest.mark.parametrize("text", ["to acme of skill", "acme: a peak"])
+@pytest.mark.parametrize("text", ["to acme of skill", "acme: a peak", 'File "/usr/acme/x.py"'])
 def test_a_plain_word_in_a_sentence_may_be_a_word(text: str) -> None:
     assert NAMES.stand_in(text)
     assert not NAMES.are_meant_in(text)
