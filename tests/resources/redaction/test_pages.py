@@ -38,6 +38,7 @@ def test_the_pages_of_runs_assets_and_backfills_show_what_is_left(
         ):
             context = process.create_request_context()
             answers = {name: execute_dagster_graphql(context, question) for name, question in QUESTIONS.items()}
+        process._grpc_server_registry.wait_for_processes()
     assert [answer.errors for answer in answers.values()] == [None] * 3
     for word in (GONE, world.acme_cell, world.acme_dataset):
         assert word not in json.dumps([answer.data for answer in answers.values()])
