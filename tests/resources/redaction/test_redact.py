@@ -181,10 +181,10 @@ def test_backfills_ticks_and_cursors_stay_readable(worlds: Worlds) -> None:
             ("STARTED", None), ("SKIPPED", f"nothing to do for {world.globex_cell} {STAYS}-reason"),
         ]  # fmt: skip
         assert ticks[0].cursor == ERASED
-        keys = {f"rl_assets/driver/{name}" for name in ("acme", "globex", "both")}
+        keys = {"their/all", f"their/{world.acme_cell}", f"their/{world.globex_cell}"}
         cursors = instance.daemon_cursor_storage.get_cursor_values(keys)
         assert {name: json.loads(text)["seen"] for name, text in cursors.items()} == {
-            "rl_assets/driver/globex": [world.globex_cell], "rl_assets/driver/both": [],
+            f"their/{world.globex_cell}": [world.globex_cell], "their/all": [],
         }  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def _plant_around(installation: Installation, world: World) -> None:
                 skip_reason=f"nothing to do for {keys[0]} {GONE if name == 'both' else mark}-reason",
             )
         )  # fmt: skip
-        key = f"rl_assets/driver/{name}"
+        key = "their/all" if name == "both" else f"their/{keys[0]}"
         instance.daemon_cursor_storage.set_cursor_values({key: f'{{"seen": ["{keys[0]}"], "told": "{mark[:3]}"}}'})
     instance.create_tick(
         TickData(
