@@ -13,6 +13,7 @@ from rl_assets.resources.redaction.report import Counts
 
 _NEUTRAL = ERASED.encode() + b"\n"
 _KIND = "compute logs"
+_RUNS_FOLDER = "compute_logs"
 
 
 class CapturedLogs:
@@ -61,15 +62,18 @@ class CapturedLogs:
         for path in sorted(folder.rglob("*")) if folder is not None and folder.is_dir() else ():
             if not path.is_file() or path.suffix == ".complete":
                 continue
-            data = path.read_bytes()
-            if data and data != _NEUTRAL and goes(data.decode(errors="replace")):
-                path.write_bytes(_NEUTRAL)
-                counts.clean(_KIND)
+            _neutralize(path, goes, counts)
+
+    def neutralize_ticks(self, goes: Callable[[str], bool], counts: Counts) -> None:
+        """Put a neutral line into the place of what sensors wrote, where it may not stay; in files alone."""
+        for path in self.files():
+            if path.suffix in (".out", ".err") and path.parent.name != _RUNS_FOLDER:
+                _neutralize(path, goes, counts)
 
     def mention(self, names_erased: Callable[[str], bool]) -> Iterator[str]:
         """Ids of the runs whose logs name the erased."""
         for folder in self._folder.iterdir() if self._folder is not None and self._folder.is_dir() else ():
-            logs = folder / "compute_logs"
+            logs = folder / _RUNS_FOLDER
             if logs.is_dir() and any(
                 names_erased(path.read_text(errors="replace")) for path in logs.rglob("*") if path.is_file()
             ):
@@ -84,4 +88,11 @@ class CapturedLogs:
     def _of_run(self, run_id: str) -> Path | None:
         if not run_id or self._folder is None:
             return None
-        return self._folder / run_id / "compute_logs"
+        return self._folder / run_id / _RUNS_FOLDER
+
+
+def _neutralize(path: Path, goes: Callable[[str], bool], counts: Counts) -> None:
+    data = path.read_bytes()
+    if data and data != _NEUTRAL and goes(data.decode(errors="replace")):
+        path.write_bytes(_NEUTRAL)
+        counts.clean(_KIND)

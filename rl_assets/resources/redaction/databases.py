@@ -147,8 +147,9 @@ class Databases:
             on_progress(f"packing {file.name}")
             pack_file(file)
         for journal in self.files():
-            if journal.name.endswith(".db-wal") and journal.stat().st_size:
-                empty_journal(journal.with_name(journal.name.removesuffix("-wal")))
+            file = journal.with_name(journal.name.removesuffix("-wal"))
+            if journal != file and file.exists() and _holds_anything(journal):
+                empty_journal(file)
 
     @contextmanager
     def _on_file(self, file: Path, to_read: bool) -> Iterator[Connection]:
@@ -222,6 +223,13 @@ def empty_journal(file: Path) -> None:
             if time.monotonic() > gives_up_at:
                 raise _busy(file)
             time.sleep(0.05)
+
+
+def _holds_anything(journal: Path) -> bool:
+    try:
+        return journal.stat().st_size > 0
+    except FileNotFoundError:
+        return False  # the last connection of somebody else folded it in and took it away
 
 
 def _busy(file: Path) -> StoreUnavailable:

@@ -79,6 +79,7 @@ def redact(
         clear_ticks(connection, doomed.spoken, counts, on_log=lambda key: logs.remove_of_tick(key, counts))
         clean_sensors(connection, doomed.spoken, counts)
         delete_automation(connection, doomed.spoken, counts)
+    logs.neutralize_ticks(doomed.spoken.are_meant_in, counts)
     with databases.runs() as connection:
         clean_backfills(connection, doomed.spoken, counts)
         clean_cursors(connection, doomed.spoken, counts)

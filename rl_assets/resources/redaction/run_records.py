@@ -40,7 +40,7 @@ def clean_run(connection: Connection, run_id: str, names: Names, kept: Sequence[
         kept: partitions of others that the run served, in Dagster's order.
         counts: is told.
     """
-    row = connection.execute(select(RunsTable).where(RunsTable.c.run_id == run_id)).one_or_none()
+    row = connection.execute(select(RunsTable).where(RunsTable.c.run_id == run_id).with_for_update()).one_or_none()
     if row is None:
         return
     stored = RunTagsTable.c

@@ -7,6 +7,8 @@ from rl_assets.resources.redaction.documents import ERASED, STRUCTURE, Scrubber
 from rl_assets.resources.redaction.names import Names
 
 _UNTOUCHED = frozenset({"ASSET_MATERIALIZATION", "ASSET_OBSERVATION", "ASSET_CHECK_EVALUATION"})
+_OUTPUTS = frozenset({"STEP_OUTPUT", "HANDLED_OUTPUT"})
+"""Each repeats all metadata of what was made."""
 _PLANS = frozenset({"ASSET_MATERIALIZATION_PLANNED", "ASSET_CHECK_EVALUATION_PLANNED"})
 
 
@@ -50,6 +52,9 @@ class Speech:
             return entry
         if event is not None and kind in _PLANS:
             return {**entry, "dagster_event": self._clean_plan(event)}
+        if event is not None and kind in _OUTPUTS and self._is_shared:
+            data = event.get("event_specific_data") or {}
+            event = {**event, "event_specific_data": {**data, "metadata_entries": []}}
         is_users = event is None
         clean = dict(entry)
         for field in ("user_message", "message"):
