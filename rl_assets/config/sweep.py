@@ -6,8 +6,9 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from rl_assets.config.algorithms import ALGORITHMS, AlgorithmName, hyperparameters_of
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
 from rl_assets.config.expectations import Wording
@@ -16,7 +17,6 @@ from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
-from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe, hparam_key
 from rl_assets.config.strict import StrictModel
 from rl_assets.errors import InvalidConfig, InvalidPartitionKey
@@ -34,10 +34,9 @@ Grid = Annotated[
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
-_ALGORITHM_FIELDS = set(PPOConfig.model_fields) - {"name"}
+_ALGORITHM_FIELDS: set[str] = set().union(*map(hyperparameters_of, ALGORITHMS))
 _NETWORK_FIELDS = set(NetworkConfig.model_fields)
 _RECIPE_FIELDS = {"total_timesteps", "segment_steps"}
-_SWEEPABLE = _ALGORITHM_FIELDS | _NETWORK_FIELDS | _RECIPE_FIELDS
 
 
 class DatasetDeclaration(StrictModel):
@@ -83,8 +82,8 @@ class SweepConfig(StrictModel):
     envs: tuple[EnvConfig, ...] = Field(min_length=1, strict=False)
     """Environments, each named once."""
 
-    algorithm: Literal["ppo"] = "ppo"
-    """The training algorithm."""
+    algorithm: AlgorithmName = "ppo"
+    """The training algorithm: ppo learns by acting, bc from the dataset's episodes."""
 
     network: NetworkConfig = Field(default_factory=NetworkConfig)
     """The policy's network; what the grid varies of it is left out here."""
@@ -99,7 +98,7 @@ class SweepConfig(StrictModel):
     """Training seeds of each recipe: how many (0, 1, 2, ...) or which."""
 
     total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps of each member."""
+    """Environment steps of each member, or samples of the dataset for bc."""
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
     """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
@@ -152,14 +151,20 @@ class SweepConfig(StrictModel):
 
     @field_validator("fixed", "grid")
     @classmethod
-    def _names_are_hyperparameters(cls, value: dict[str, Any]) -> dict[str, Any]:
-        wrong = sorted(set(value) - _SWEEPABLE)
+    def _names_are_hyperparameters(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        algorithm: AlgorithmName | None = info.data.get("algorithm")
+        if algorithm is None:  # it was refused itself
+            return value
+        known = hyperparameters_of(algorithm) | _NETWORK_FIELDS | _RECIPE_FIELDS
+        wrong = sorted(set(value) - known)
         if wrong:
-            near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1, cutoff=0.7)
+            near = difflib.get_close_matches(wrong[0].lower(), known, n=1, cutoff=0.7)
+            others = [other for other in ALGORITHMS if wrong[0] in hyperparameters_of(other)]
             raise ValueError(
-                f"{shown(wrong[0])} is no hyper-parameter: "
+                f"{shown(wrong[0])} is no hyper-parameter"
+                + (f" of {algorithm} but of {others[0]}: " if others else ": ")
                 + (f"did you mean '{near[0]}'? " if near else "")
-                + f"expected one of {', '.join(sorted(_SWEEPABLE))}"
+                + f"expected one of {', '.join(sorted(known))}"
             )
         return value
 
@@ -185,6 +190,17 @@ class SweepConfig(StrictModel):
             if getattr(holder, name) != type(holder).model_fields[name].default:
                 under = "grid" if name in self.grid else "fixed"
                 raise ValueError(f"'{name}' stands both as field '{place}' and under {under}: keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _what_needs_training_episodes_has_them(self) -> Self:
+        needing = {"halving": self.halving, "guardrails.target_return": self.guardrails.target_return}
+        for field, value in needing.items():
+            if self.algorithm == "bc" and value is not None:
+                raise ValueError(
+                    f"'{field}' looks at the returns of training episodes, and bc plays none: remove it, or train with "
+                    "ppo"
+                )
         return self
 
     @property
@@ -323,7 +339,8 @@ def _explain_recipe(error: ValidationError, sweep: SweepConfig, varied: Mapping[
         name = inside[1] if inside[:1] == ("network",) and len(inside) > 1 else inside[0] if inside else None
         return ("grid", name) if name in sweep.grid else ("fixed", name) if name in sweep.fixed else inside
 
-    is_about_one = all(problem["loc"] not in {(), ("algorithm",)} for problem in error.errors(include_url=False))
+    whole = {(), ("algorithm", sweep.algorithm)}
+    is_about_one = all(problem["loc"] not in whole for problem in error.errors(include_url=False))
     where = ", ".join(f"{name}={shown(value)}" for name, value in varied.items())
     return explain(
         error,

@@ -10,6 +10,7 @@ from rl_assets.config.sweep import DatasetDeclaration, SweepConfig, plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.datasets.spelling import find_name
 from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvironment
+from rl_assets.resources.dataset_check import refuse_unfit_dataset
 from rl_assets.resources.gate_setup import load_gate
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
@@ -47,8 +48,7 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     for key in plan.envs:
         check_key(key, kind="env")
     _check_metrics(sweep, source=source)
-    if isinstance(sweep.dataset, str):
-        register.dataset(sweep.dataset)
+    refuse_unfit_dataset(exact, register=register, source=source)
     return exact
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import CheckpointLost, StoreError, TrainingError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
-from rl_assets.rl.plan import Chunk, Member, TrainingPlan, plan_training
+from rl_assets.rl.plan import Chunk, Member, TrainingPlan, learns_from_dataset, plan_training
 from rl_assets.rl.population import UpdateReport
 from rl_assets.rl.supervision import HEARTBEAT_S, Results, Supervisor, Task
 
@@ -21,6 +22,7 @@ def train(
     *,
     evaluation: EvaluationConfig | None = None,
     checkpoints: Checkpoints | None = None,
+    demonstrations: Mapping[str, Demonstrations] | None = None,
     heartbeat_s: float = HEARTBEAT_S,
     on_progress: Callable[[Progress], None] | None = None,
     on_incident: Callable[[str], None] | None = None,
@@ -35,6 +37,7 @@ def train(
         evaluation: how to evaluate each member after its training; None: not at all.
         checkpoints: where members that the plan does not start from the beginning go on, and where all are kept at
             the end of each segment; None: nowhere.
+        demonstrations: by the key of the dataset, of the recipes that learn from one.
         heartbeat_s: seconds of silence after which a worker counts as hung.
         on_progress: called some times a second while something is under way.
         on_incident: told in a sentence what went wrong and is being overcome.
@@ -74,7 +77,7 @@ def train(
         on_message=listen,
         on_incident=lambda _, incident: tell(incident),
     )
-    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, lost)):
+    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, demonstrations or {}, lost)):
         assert isinstance(task, _ChunkTask)
         ledger.finish(task.chunk)
         positions = (*task.positions, *task.failed)
@@ -123,6 +126,7 @@ def _tasks(
     plan: TrainingPlan,
     evaluation: EvaluationConfig | None,
     checkpoints: Checkpoints | None,
+    demonstrations: Mapping[str, Demonstrations],
     lost: dict[int, MemberFailure],
 ) -> Iterator[_ChunkTask]:
     """The chunks, each made ready when its turn comes; notes members whose checkpoint is not what was planned with."""
@@ -136,6 +140,7 @@ def _tasks(
             else:
                 lost[index] = MemberFailure(seed=member.seed, error=CheckpointLost(member.label, chunk.start))
         if starts:
+            recipe = plan.members[chunk.members[0]].recipe
             job = Job(
                 env=plan.env,
                 spaces=plan.spaces,
@@ -144,6 +149,7 @@ def _tasks(
                 stop=chunk.stop,
                 evaluation=evaluation,
                 env_threads=plan.env_threads,
+                demonstrations=demonstrations[recipe.dataset] if learns_from_dataset(recipe) else None,
             )
             yield _ChunkTask(job=job, update_seconds=plan.update_seconds(chunk), chunk=chunk, positions=tuple(starts))
 
