@@ -41,6 +41,12 @@ class Demonstrations:
         return len(self.rewards)
 
     @property
+    def size_bytes(self) -> int:
+        """Memory that the arrays take."""
+        arrays = (self.observations, self.actions, self.rewards, self.lengths, self.last_observations)
+        return sum(array.nbytes for array in arrays)
+
+    @property
     def num_episodes(self) -> int:
         """Episodes."""
         return len(self.lengths)

@@ -124,7 +124,7 @@ class TrainingPlan:
     """Threads on which each process steps its environments; they change no result."""
 
     memory_bytes: int
-    """Estimate of what the rollouts and networks of all processes take together, libraries aside."""
+    """Estimate of what the samples and networks of all processes take together, libraries aside."""
 
     seconds: float
     """Rough estimate of how long the training takes on two cores, evaluation aside."""
@@ -185,6 +185,7 @@ def plan_training(
     spaces: EnvSpaces | None = None,
     starts: Mapping[int, int] | None = None,
     stops: Mapping[int, int] | None = None,
+    data_bytes: int = 0,
 ) -> TrainingPlan:
     """Group members by all that fixes shapes and control flow, cut the groups into chunks, and count processes.
 
@@ -199,6 +200,7 @@ def plan_training(
             that start alike train together.
         stops: updates after which members rest for now, by position, at the end of a segment; the others go on to
             the end of their budget.
+        data_bytes: of the datasets that members learn from, which each process holds in memory.
 
     Raises:
         UnknownEnvironment, UnsupportedEnvironment: see `describe_env`.
@@ -221,9 +223,9 @@ def plan_training(
     free = available_memory()
     budget = math.inf if free is None else free * MEMORY_SHARE
     oversized = {
-        index: NotEnoughMemory(members[index].label, need, int(budget))
+        index: NotEnoughMemory(members[index].label, need + data_bytes, int(budget))
         for index, need in enumerate(needs)
-        if need > budget
+        if need + data_bytes > budget
     }
     groups: dict[tuple[bytes, tuple[int, int]], list[int]] = {}
     for index, member in enumerate(members):
@@ -232,7 +234,7 @@ def plan_training(
     fitting = [index for group in groups.values() for index in group]
     useful = max(1, sum(_cost(members[index].recipe, *spans[index]) for index in fitting) // MIN_PROCESS_STEPS)
     largest = max((needs[index] for index in fitting), default=1)
-    processes = int(min(num_processes, useful, max(1, budget // largest)))
+    processes = int(min(num_processes, useful, max(1, budget // (largest + data_bytes))))
     env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
     chunks = [
         Chunk(
@@ -253,7 +255,7 @@ def plan_training(
             group,
             [members[index].hparam for index in group],
             processes=math.ceil(processes / len(groups)),
-            room=int(min(MAX_CHUNK_MEMBERS, budget / processes // needs[group[0]])),
+            room=int(min(MAX_CHUNK_MEMBERS, (budget / processes - data_bytes) // needs[group[0]])),
         )
     ]
     chunks.sort(key=lambda chunk: -chunk.seconds)
@@ -267,7 +269,7 @@ def plan_training(
         num_groups=len(groups),
         num_processes=processes,
         env_threads=1 if is_cheap(env.id) else max(1, num_processes // processes),
-        memory_bytes=sum(sizes[:processes]),
+        memory_bytes=sum(sizes[:processes]) + processes * data_bytes,
         seconds=_makespan([chunk.seconds for chunk in chunks], processes),
         oversized=oversized,
     )

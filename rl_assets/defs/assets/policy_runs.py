@@ -185,6 +185,7 @@ class EnvRun:
                             for index, member in enumerate(members)
                             if member.label in starts
                         },
+                        data_bytes=sum(each.size_bytes for each in demonstrations.values()),
                     )
                 )
             for outcome in outcomes:
