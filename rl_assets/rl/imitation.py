@@ -108,7 +108,7 @@ class Imitation:
         self._policies.scaler.set_member(index, mean=trainee.moments.mean, scale=trainee.moments.scale)
 
     def _scaled_rewards(self, index: int, steps: np.ndarray, config: BCConfig) -> np.ndarray:
-        """The rewards as a member's critic sees them; PPO, which may go on from it, scales them by the same moments."""
+        """The rewards as a member's critic sees them: of the size that they have in PPO, which may go on from it."""
         trainee = self._trainees[index]
         if not config.normalize_rewards:
             return self._demonstrations.rewards
