@@ -253,9 +253,11 @@ def _has_wrong_items(finding: _Finding, findings: list[_Finding]) -> bool:
 
 
 def _labels(member: Any, label: str | int) -> bool:
-    """Whether pydantic's label names this member of a union: `str`, `EnvConfig`, `tuple[int, ...]`."""
+    """Whether pydantic's label names this member of a union: `str`, `EnvConfig`, `tuple[int, ...]`, or a tag."""
     member, _ = unwrapped(member)
     name = getattr(get_origin(member) or member, "__name__", "")
+    if isinstance(member, type) and issubclass(member, BaseModel) and "name" in member.model_fields:
+        return label in {name, member.model_fields["name"].default}
     return str(label) == name or str(label).startswith(f"{name}[")
 
 

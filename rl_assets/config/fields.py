@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from rl_assets.config.algorithms import ALGORITHMS
+from rl_assets.config.bc import BCConfig
 from rl_assets.config.canonical import short_number
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import (
@@ -28,7 +30,8 @@ TITLES: dict[type[BaseModel], str] = {
     SweepConfig: "A sweep",
     EnvConfig: "each item of envs",
     DatasetDeclaration: "dataset, declared in place",
-    PPOConfig: "hyper-parameters, under fixed or grid",
+    PPOConfig: "hyper-parameters of ppo, under fixed or grid",
+    BCConfig: "hyper-parameters of bc, under fixed or grid",
     NetworkConfig: "network; its fields may also stand under fixed or grid",
     GuardrailsConfig: "guardrails",
     InitFrom: "init_from",
@@ -69,7 +72,7 @@ def field_rows(model: type[BaseModel]) -> tuple[FieldRow, ...]:
             meaning=field.description or "",
         )
         for name, field in model.model_fields.items()
-        if name != "name" or model is not PPOConfig
+        if name != "name" or model not in ALGORITHMS.values()
     )
 
 

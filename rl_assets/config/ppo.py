@@ -72,8 +72,18 @@ class PPOConfig(StrictModel):
 
     @property
     def batch_size(self) -> int:
-        """Samples in one update."""
+        """Samples in one batch."""
         return self.num_envs * self.num_steps
+
+    @property
+    def samples_per_update(self) -> int:
+        """Samples in one update, which learns from one batch."""
+        return self.batch_size
+
+    @property
+    def num_streams(self) -> int:
+        """Environments stepped side by side."""
+        return self.num_envs
 
     @model_validator(mode="after")
     def _minibatches_divide_the_batch(self) -> "PPOConfig":

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from rl_assets.config.algorithms import ALGORITHMS, AlgorithmConfig
 from rl_assets.config.canonical import config_hash, spell_value
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.config.keys import HASH_LENGTH, check_key
@@ -21,14 +22,14 @@ _SHORT_NAMES = {"learning_rate": "lr", "total_timesteps": "steps", "num_envs": "
 class Recipe(StrictModel):
     """One column of a sweep: algorithm, network, budget and data; its members differ by seed alone."""
 
-    algorithm: PPOConfig = Field(default_factory=PPOConfig)
+    algorithm: AlgorithmConfig = Field(default_factory=PPOConfig)
     """The algorithm with all its hyper-parameters."""
 
     network: NetworkConfig = Field(default_factory=NetworkConfig)
     """The policy's network."""
 
     total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps of each member; the last update is always whole."""
+    """Environment steps of each member, or samples of the dataset for bc; the last update is always whole."""
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
     """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
@@ -44,8 +45,8 @@ class Recipe(StrictModel):
 
     @property
     def steps_per_segment(self) -> int:
-        """Environment steps between two checkpoints, before they are rounded down to whole updates."""
-        return self.segment_steps or max(SEGMENT_STEPS, SEGMENT_ENV_STEPS * self.algorithm.num_envs)
+        """Steps of the budget between two checkpoints, before they are rounded down to whole updates."""
+        return self.segment_steps or max(SEGMENT_STEPS, SEGMENT_ENV_STEPS * self.algorithm.num_streams)
 
 
 def hparam_key(recipe: Recipe) -> str:
@@ -74,7 +75,7 @@ def _differences(recipe: Recipe) -> list[str]:
     if recipe.init_from is not None:
         words.append(f"init={recipe.init_from.word}")
     parts = (
-        (recipe.algorithm, PPOConfig(), {"name", "learning_rate"}),
+        (recipe.algorithm, ALGORITHMS[recipe.algorithm.name](), {"name", "learning_rate"}),
         (recipe.network, NetworkConfig(), set()),
         (recipe, Recipe(dataset=recipe.dataset), {"algorithm", "network", "guardrails", "dataset", "init_from"}),
         (recipe.guardrails, GuardrailsConfig(), set()),

@@ -1,10 +1,11 @@
 """A sequence in a sweep: trainings that each start from the one before."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from rl_assets.config.algorithms import ALGORITHMS, AlgorithmName, hyperparameters_of
 from rl_assets.config.expectations import Wording
 from rl_assets.config.explanation import Path, shown
 from rl_assets.config.guardrails import GuardrailsConfig
@@ -13,7 +14,6 @@ from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe
 from rl_assets.config.strict import StrictModel
 from rl_assets.errors import InvalidConfig
 
-AlgorithmName = Literal["ppo"]
 DatasetKey = Annotated[str, Wording("the key of a registered dataset")]
 Hyperparameters = Annotated[dict[str, Any], Wording("a mapping of hyper-parameter to value")]
 Grid = Annotated[
@@ -66,10 +66,17 @@ class SequenceStep(StrictModel):
     def settings(self, shared: Mapping[str, Any]) -> dict[str, Any]:
         """What decides the recipes of this step: the sweep's own fields, and this step's in their place.
 
+        Shared hyper-parameters that only another step's algorithm has are that step's alone.
+
         Args:
             shared: fields of the sweep that all steps share, `fixed` among them.
         """
-        fixed = {name: value for name, value in shared["fixed"].items() if name not in self.grid} | self.fixed
+        algorithm: AlgorithmName = self.algorithm or shared["algorithm"]
+        of_others = frozenset().union(*map(hyperparameters_of, ALGORITHMS)) - hyperparameters_of(algorithm)
+        shared_by_all = {
+            name: value for name, value in shared["fixed"].items() if name not in self.grid and name not in of_others
+        }
+        fixed = shared_by_all | self.fixed
         merged = {**shared, "fixed": fixed, "grid": self.grid}
         for name in _SINGLE:
             value = getattr(self, name)

@@ -7,8 +7,9 @@ import operator
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from rl_assets.config.algorithms import ALGORITHMS, AlgorithmName, hyperparameters_of
 from rl_assets.config.environment import EnvConfig, env_key
 from rl_assets.config.evaluation import EvaluationConfig, GatesConfig
 from rl_assets.config.expectations import Wording
@@ -18,10 +19,8 @@ from rl_assets.config.halving import HalvingConfig
 from rl_assets.config.keys import MAX_KEY_LENGTH, check_key
 from rl_assets.config.network import NetworkConfig
 from rl_assets.config.parent import InitFrom, Parent
-from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import MAX_TIMESTEPS, Recipe, hparam_key
 from rl_assets.config.sequence import (
-    AlgorithmName,
     DatasetKey,
     Grid,
     Hyperparameters,
@@ -39,13 +38,11 @@ _SEEDS = f"how many seeds, 1 to {MAX_SEEDS}, or a list of seeds, each a whole nu
 SweepName = Annotated[str, Wording(f"a text of 1 to {MAX_KEY_LENGTH} letters, digits and . _ = + ; -")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
-_ALGORITHM_FIELDS = set(PPOConfig.model_fields) - {"name"}
+_ALGORITHM_FIELDS: set[str] = set().union(*map(hyperparameters_of, ALGORITHMS))
 _NETWORK_FIELDS = set(NetworkConfig.model_fields)
 _RECIPE_FIELDS = {"total_timesteps", "segment_steps"}
 _STEP_FIELDS = ("algorithm", "fixed", "total_timesteps", "segment_steps", "guardrails")
 """Fields of a sweep that its steps take over where they say nothing else."""
-
-_SWEEPABLE = _ALGORITHM_FIELDS | _NETWORK_FIELDS | _RECIPE_FIELDS
 
 
 class DatasetDeclaration(StrictModel):
@@ -92,7 +89,7 @@ class SweepConfig(StrictModel):
     """Environments, each named once."""
 
     algorithm: AlgorithmName = "ppo"
-    """The training algorithm."""
+    """The training algorithm: ppo learns by acting, bc from the dataset's episodes."""
 
     network: NetworkConfig = Field(default_factory=NetworkConfig)
     """The policy's network; what the grid varies of it is left out here."""
@@ -107,7 +104,7 @@ class SweepConfig(StrictModel):
     """Training seeds of each recipe: how many (0, 1, 2, ...) or which."""
 
     total_timesteps: int = Field(default=200_000, ge=1, le=MAX_TIMESTEPS)
-    """Environment steps of each member."""
+    """Environment steps of each member, or samples of the dataset for bc."""
 
     segment_steps: int | None = Field(default=None, ge=1, le=MAX_TIMESTEPS, examples=[1_000_000])
     """Steps between two checkpoints, where the pool gets fresh seeds; null: 250,000, or 4,000 for each env if more."""
@@ -171,14 +168,20 @@ class SweepConfig(StrictModel):
 
     @field_validator("fixed", "grid")
     @classmethod
-    def _names_are_hyperparameters(cls, value: dict[str, Any]) -> dict[str, Any]:
-        wrong = sorted(set(value) - _SWEEPABLE)
+    def _names_are_hyperparameters(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        algorithm: AlgorithmName | None = info.data.get("algorithm")
+        if algorithm is None:  # it was refused itself
+            return value
+        known = hyperparameters_of(algorithm) | _NETWORK_FIELDS | _RECIPE_FIELDS
+        wrong = sorted(set(value) - known)
         if wrong:
-            near = difflib.get_close_matches(wrong[0].lower(), _SWEEPABLE, n=1, cutoff=0.7)
+            near = difflib.get_close_matches(wrong[0].lower(), known, n=1, cutoff=0.7)
+            others = [other for other in ALGORITHMS if wrong[0] in hyperparameters_of(other)]
             raise ValueError(
-                f"{shown(wrong[0])} is no hyper-parameter: "
+                f"{shown(wrong[0])} is no hyper-parameter"
+                + (f" of {algorithm} but of {others[0]}: " if others else ": ")
                 + (f"did you mean '{near[0]}'? " if near else "")
-                + f"expected one of {', '.join(sorted(_SWEEPABLE))}"
+                + f"expected one of {', '.join(sorted(known))}"
             )
         return value
 
@@ -213,6 +216,17 @@ class SweepConfig(StrictModel):
             raise ValueError("'grid' stands beside 'sequence': put it into the step that it belongs to")
         if self.sequence and self.halving is not None:
             raise ValueError("'halving' stands beside 'sequence', whose steps all train to the end: take one out")
+        return self
+
+    @model_validator(mode="after")
+    def _what_needs_training_episodes_has_them(self) -> Self:
+        needing = {"halving": self.halving, "guardrails.target_return": self.guardrails.target_return}
+        for field, value in needing.items():
+            if self.algorithm == "bc" and value is not None:
+                raise ValueError(
+                    f"'{field}' looks at the returns of training episodes, and bc plays none: remove it, or train with "
+                    "ppo"
+                )
         return self
 
     @property
@@ -375,7 +389,8 @@ def _explain_recipe(
         name = inside[1] if inside[:1] == ("network",) and len(inside) > 1 else inside[0] if inside else None
         return written_at(("grid", name) if name in sweep.grid else ("fixed", name) if name in sweep.fixed else inside)
 
-    is_about_one = all(problem["loc"] not in {(), ("algorithm",)} for problem in error.errors(include_url=False))
+    whole = {(), ("algorithm", sweep.algorithm)}
+    is_about_one = all(problem["loc"] not in whole for problem in error.errors(include_url=False))
     where = ", ".join(f"{name}={shown(value)}" for name, value in varied.items())
     return explain(
         error,

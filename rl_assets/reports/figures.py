@@ -12,10 +12,15 @@ from rl_assets.reports.seed_bands import SeedBand
 Figure = dict[str, Any]
 MAX_LABEL = 22
 RETURN_TITLE = "mean return of finished episodes"
+STEPS_TITLE = "environment steps of each member"
 
 
 def learning_curves(
-    bands: Mapping[str, SeedBand], styles: Mapping[str, RecipeStyle], *, y_title: str = RETURN_TITLE
+    bands: Mapping[str, SeedBand],
+    styles: Mapping[str, RecipeStyle],
+    *,
+    x_title: str = STEPS_TITLE,
+    y_title: str = RETURN_TITLE,
 ) -> Figure:
     """Draw each recipe's mean over seeds, with a band from the lowest to the highest seed.
 
@@ -28,7 +33,7 @@ def learning_curves(
         if bands[hparam].num_known > 1:
             traces += _band_edges(bands[hparam], styles[hparam])
     traces += [_mean_line(bands[hparam], styles[hparam], width=2.25) for hparam in front]
-    layout = base_layout(height=380, x_title="environment steps of each member", y_title=y_title)
+    layout = base_layout(height=380, x_title=x_title, y_title=y_title)
     layout["hovermode"] = "x unified"
     layout["xaxis"] |= {"rangemode": "tozero", "hoverformat": ",.0f"}
     return {"data": traces, "layout": layout}

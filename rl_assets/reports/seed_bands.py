@@ -17,7 +17,7 @@ class SeedBand:
     """One recipe's learning curve."""
 
     steps: Floats
-    """`[num_points]` environment steps of one member, ascending."""
+    """`[num_points]` steps that one member had learned from, ascending."""
     mean: Floats
     """`[num_points]` mean over the same `num_known` members at every point."""
     low: Floats
@@ -37,7 +37,8 @@ def seed_band(histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str =
     thinned by averages over equal numbers of updates.
 
     Args:
-        histories: per member, columns of `[num_updates]`, `env_steps` among them; an empty mapping has no updates.
+        histories: per member, columns of `[num_updates]`, those that `steps_of` reads among them; an empty mapping has
+            no updates.
         column: the metric; values that are not finite are unknown.
 
     Returns:
@@ -49,10 +50,10 @@ def seed_band(histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str =
     curves: list[tuple[Floats, Floats]] = []
     ends: list[float] = []
     for history in filter(None, histories):
-        steps, values = known_points(history["env_steps"], history[column])
+        steps, values = known_points(steps_of(history), history[column])
         if len(steps):
             curves.append(thin_curve(steps, values, max_points=MAX_POINTS))
-            ends.append(float(np.nanmax(history["env_steps"])))
+            ends.append(float(np.nanmax(steps_of(history))))
     if not curves:
         return None
     start = max(steps[0] for steps, _ in curves)
@@ -69,6 +70,11 @@ def seed_band(histories: Sequence[Mapping[str, npt.NDArray[Any]]], column: str =
         high=table.max(axis=0),
         num_known=len(curves),
     )
+
+
+def steps_of(history: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """`[num_updates]` steps that a member had learned from: its `samples` of a dataset, or else its `env_steps`."""
+    return history["samples"] if "samples" in history else history["env_steps"]
 
 
 def known_points(steps: npt.ArrayLike, values: npt.ArrayLike) -> tuple[Floats, Floats]:

@@ -10,7 +10,8 @@ from rl_assets.config.sweep import DatasetDeclaration, SweepConfig
 from rl_assets.config.sweep_plan import plan_sweep
 from rl_assets.datasets.register import ClientRegister
 from rl_assets.datasets.spelling import find_name
-from rl_assets.errors import BadInput, InvalidConfig, UnknownEnvironment, UnsupportedEnvironment
+from rl_assets.errors import InvalidConfig, UnknownEnvironment, UnsupportedEnvironment
+from rl_assets.resources.dataset_check import refuse_unfit_dataset
 from rl_assets.resources.gate_setup import load_gate
 from rl_assets.rl.envs.catalogue import describe_env, resolve_env_id, with_typed_options
 from rl_assets.rl.envs.preflight import check_env
@@ -48,20 +49,8 @@ def admit_sweep(sweep: SweepConfig, *, register: ClientRegister, source: str | N
     for key in plan.envs:
         check_key(key, kind="env")
     _check_metrics(sweep, source=source)
-    if isinstance(sweep.dataset, str):
-        register.dataset(sweep.dataset)
-    for number, step in enumerate(sweep.sequence):
-        if step.dataset is not None:
-            _check_dataset(step.dataset, field=f"sequence.{number}.dataset", register=register, source=source)
+    refuse_unfit_dataset(exact, register=register, source=source)
     return exact
-
-
-def _check_dataset(key: str, *, field: str, register: ClientRegister, source: str) -> None:
-    """Refuse a step's dataset that nobody registered, and say which step it was."""
-    try:
-        register.dataset(key)
-    except BadInput as error:
-        raise type(error)(f"{source}: field '{field}': {error}") from error
 
 
 def _admit_env(position: int, *, sweep: SweepConfig, source: str) -> EnvConfig:

@@ -9,11 +9,13 @@ from rl_assets.config.canonical import canonical_json, config_hash
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.config.sweep_plan import SweepPlan
+from rl_assets.datasets.demonstrations import read_demonstrations
 from rl_assets.errors import CorruptObject
 from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Input, OutputScope, Publication
 from rl_assets.resources.parents import PARENTS_KEY, OpenParent, open_parent
 from rl_assets.rl.checkpoints import Checkpoint, refuse_other_numerics, updates_done
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
@@ -175,6 +177,15 @@ class CellTraining:
             earlier = self._scope.open(self._prior, is_evidence=True).artifact
             histories = [load_history(earlier, seed) for seed in member_seeds(earlier)]
         return Contender(recipe=self.recipe, members=self.missing, histories=(*histories, *self._trained))
+
+    def demonstrations(self, spaces: EnvSpaces) -> Demonstrations:
+        """Read the episodes of its dataset.
+
+        Raises:
+            InvalidDataset: there are none, or they do not fit the environment.
+        """
+        what = f"dataset '{self.recipe.dataset}'"
+        return read_demonstrations(self._dataset.artifact.contents, spaces, env=self.env.id, what=what)
 
     def forget_checkpoints(self) -> None:
         """Remove all checkpoints: the trainings are published, or are to start from the beginning."""

@@ -7,10 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from rl_assets.errors import InexactResume
-from rl_assets.rl.backend import choose_backend
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.numerics import numerics_fingerprint
-from rl_assets.rl.plan import Member, num_updates, policy_spec
+from rl_assets.rl.plan import Member, learning_backend, num_updates, policy_spec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,7 @@ def refuse_other_numerics(checkpoint: Checkpoint, member: Member, spaces: EnvSpa
     Raises:
         InexactResume: going on would give other bits than going on where it began; names the differences.
     """
-    here = numerics_fingerprint(choose_backend(policy_spec(member.recipe, spaces).shape))
+    here = numerics_fingerprint(learning_backend(member.recipe, policy_spec(member.recipe, spaces)))
     if checkpoint.numerics != here:
         differences = ", ".join(
             f"{name} was {checkpoint.numerics.get(name)} and is {here.get(name)}"

@@ -12,6 +12,9 @@ from rl_assets.rl.envs.spaces import ActionSpace, BoxActions, DiscreteActions, M
 MASKED_LOGIT = -1e8
 """Logit of an action that the environment forbids: its probability is exactly 0, its product with it too."""
 
+SQUASHED_REACH = 0.999
+"""How far a squashed action reaches, in halves of its range: what lies beyond is as good as the bound."""
+
 _HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -45,6 +48,10 @@ class ActionDistribution(Protocol):
 
     def to_env(self, actions: np.ndarray) -> np.ndarray:
         """Turn stored actions `[rows, action_size]` into what the environment takes, always within its bounds."""
+        ...
+
+    def from_env(self, actions: np.ndarray) -> np.ndarray:
+        """Turn `[rows, action_size]` actions as the environment takes them into float32 ones as they are stored."""
         ...
 
     def log_prob(self, outputs: Tensor, log_std: Tensor | None, actions: Tensor, masks: Tensor | None = None) -> Tensor:
@@ -98,6 +105,10 @@ class Categorical:
         chosen = actions.astype(np.int64)
         return chosen[:, 0] if self.is_single else chosen
 
+    def from_env(self, actions: np.ndarray) -> np.ndarray:
+        """The same choices as float32."""
+        return actions.astype(np.float32)
+
     def log_prob(
         self,
         outputs: Tensor,
@@ -143,7 +154,7 @@ class DiagonalGaussian:
         with np.errstate(invalid="ignore"):
             self._middle = np.where(bounded, self._low / 2 + self._high / 2, 0).astype(np.float32)
             self._half = np.where(bounded, self._high / 2 - self._low / 2, 1).astype(np.float32)
-        self._squashed = bounded & squashes
+        self._bounded, self._squashed = bounded, bounded & squashes
 
     def draw_noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Draw standard normals."""
@@ -165,6 +176,14 @@ class DiagonalGaussian:
             finite = np.where(self._squashed, np.tanh(finite), finite)
         with np.errstate(over="ignore"):
             return np.clip(finite * self._half + self._middle, self._low, self._high)
+
+    def from_env(self, actions: np.ndarray) -> np.ndarray:
+        """Measure in halves of the range from its middle; what is squashed ends just before the bounds."""
+        half = np.where(self._half > 0, self._half, np.float32(1))
+        stored = ((actions - self._middle) / half).astype(np.float32)
+        stored = np.where(self._bounded, np.clip(stored, -1, 1), stored)
+        reach = np.clip(stored, -SQUASHED_REACH, SQUASHED_REACH)
+        return np.where(self._squashed, np.arctanh(reach), stored).astype(np.float32)
 
     def log_prob(
         self,

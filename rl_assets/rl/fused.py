@@ -8,7 +8,8 @@ import numpy as np
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.rl import kernels
 from rl_assets.rl.actor_critics import Acts
-from rl_assets.rl.algorithms.ppo import METRICS, samples_of, shuffled_samples, without_prefix
+from rl_assets.rl.algorithms.ppo import METRICS, samples_of, shuffled_samples
+from rl_assets.rl.autograd_learner import without_prefix
 from rl_assets.rl.distributions import ActionDistribution, Categorical
 from rl_assets.rl.kernels import LANES, TILE
 from rl_assets.rl.networks.mlp import MLPShape, checked_parameter

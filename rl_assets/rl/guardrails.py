@@ -8,6 +8,7 @@ import numpy as np
 
 from rl_assets.config.guardrails import GuardrailsConfig
 from rl_assets.errors import GradientExploded, MemberDiverged, PolicyJumped, ValueExploded
+from rl_assets.rl.distributions import SQUASHED_REACH
 from rl_assets.rl.envs.spaces import ActionSpace, BoxActions
 from rl_assets.rl.rollout import Rollout
 from rl_assets.rl.watches import (
@@ -27,7 +28,7 @@ from rl_assets.rl.watches import (
 LEVELS = ("reward_min", "reward_max", "saturated_actions")
 """Columns of the history that a rollout gives before anything is learned from it."""
 
-_SQUASHED_BOUND = math.atanh(0.999)
+_SQUASHED_BOUND = math.atanh(SQUASHED_REACH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +54,13 @@ class Guardrails:
     Args:
         config: what is watched, and the limits.
         actions: the environment's actions.
+        acts: whether the member acts while it trains. One that copies a demonstrator is watched for its losses alone:
+            it is paid nothing, and may well become certain.
     """
 
-    def __init__(self, config: GuardrailsConfig, actions: ActionSpace) -> None:
-        self._rollout_watches = _rollout_watches(config, actions)
-        self._update_watches = _update_watches(config, actions)
+    def __init__(self, config: GuardrailsConfig, actions: ActionSpace, *, acts: bool = True) -> None:
+        self._rollout_watches = _rollout_watches(config, actions) if acts else []
+        self._update_watches = _update_watches(config, actions) if acts else _loss_watches(config)
         self._target = (
             None
             if config.target_return is None
@@ -205,6 +208,21 @@ def _update_watches(config: GuardrailsConfig, actions: ActionSpace) -> list[Watc
                 limit=config.max_kl,
             )
         )
+    watches += _loss_watches(config)
+    if isinstance(actions, BoxActions):
+        if config.min_action_deviation is not None:
+            watches.append(
+                DeviationWatch(limit=config.min_action_deviation, action_size=actions.size, patience=config.patience)
+            )
+    elif config.min_entropy is not None:
+        watches.append(EntropyWatch(limit=config.min_entropy, patience=config.patience))
+    if config.max_return_drop is not None:
+        watches.append(ReturnWatch(drop=config.max_return_drop, patience=config.patience))
+    return watches
+
+
+def _loss_watches(config: GuardrailsConfig) -> list[Watch]:
+    watches: list[Watch] = []
     if config.max_value_loss_ratio is not None:
         watches.append(
             UsualWatch(
@@ -220,13 +238,4 @@ def _update_watches(config: GuardrailsConfig, actions: ActionSpace) -> list[Watc
                 ratio=config.max_gradient_ratio,
             )
         )
-    if isinstance(actions, BoxActions):
-        if config.min_action_deviation is not None:
-            watches.append(
-                DeviationWatch(limit=config.min_action_deviation, action_size=actions.size, patience=config.patience)
-            )
-    elif config.min_entropy is not None:
-        watches.append(EntropyWatch(limit=config.min_entropy, patience=config.patience))
-    if config.max_return_drop is not None:
-        watches.append(ReturnWatch(drop=config.max_return_drop, patience=config.patience))
     return watches

@@ -98,7 +98,7 @@ def train_by_halves(
 def rung_update(recipe: Recipe, rung: int) -> int:
     """Updates that a recipe does until a rung: whole segments, and no more than its budget takes."""
     segment = updates_per_segment(recipe)
-    return min(num_updates(recipe), max(1, math.ceil(rung / (segment * recipe.algorithm.batch_size))) * segment)
+    return min(num_updates(recipe), max(1, math.ceil(rung / (segment * recipe.algorithm.samples_per_update))) * segment)
 
 
 def score_at(contender: Contender, rung: int, checkpoints: Checkpoints) -> float | None:

@@ -1,4 +1,4 @@
-"""What learns from rollouts, whatever computes it."""
+"""What learns, whatever it learns from and whatever computes it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -14,12 +14,6 @@ from rl_assets.rl.rollout import Rollout
 
 class Learner(Protocol):
     """Changes the parameters of a population, each member's by its own experience alone."""
-
-    def update(
-        self, rollout: Rollout, rewards: np.ndarray, *, counter: int, learning_rates: Sequence[float]
-    ) -> np.ndarray:
-        """Learn from one rollout; return `[members, len(METRICS)]` float64."""
-        ...
 
     def silence(self, index: int) -> None:
         """Let a member rest for good, harmless to the others."""
@@ -38,7 +32,17 @@ class Learner(Protocol):
         ...
 
 
-def make_learner(policies: PolicyStack, *, configs: Sequence[PPOConfig], seeds: Sequence[int]) -> Learner:
+class RolloutLearner(Learner, Protocol):
+    """Learns from what the population did."""
+
+    def update(
+        self, rollout: Rollout, rewards: np.ndarray, *, counter: int, learning_rates: Sequence[float]
+    ) -> np.ndarray:
+        """Learn from one rollout; return `[members, len(METRICS)]` float64."""
+        ...
+
+
+def make_learner(policies: PolicyStack, *, configs: Sequence[PPOConfig], seeds: Sequence[int]) -> RolloutLearner:
     """Make what learns with the policies' own backend.
 
     Args:

@@ -7,6 +7,7 @@ from rl_assets.config.environment import EnvConfig
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import TrainingError
 from rl_assets.rl.checkpoints import Checkpoint
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.outcomes import Result
 from rl_assets.rl.parents import ParentWeights
@@ -41,6 +42,9 @@ class Job:
 
     env_threads: int
     """Threads on which the environments are stepped."""
+
+    demonstrations: Demonstrations | None = None
+    """What all members learn from, where they learn from a dataset."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,6 +128,10 @@ class RewardScaler:
         scaled = np.clip(rewards * moments.scale[0], -REWARD_LIMIT, REWARD_LIMIT).astype(np.float32)
         return RewardScaler(sums=running, moments=moments), scaled
 
+    def with_moments(self, moments: RunningMoments) -> "RewardScaler":
+        """The same episodes under way, scaled otherwise."""
+        return RewardScaler(sums=self.sums, moments=moments)
+
     def restarted(self) -> "RewardScaler":
         """The same moments, with no episode under way: the pool was rebuilt."""
         return RewardScaler(sums=np.zeros_like(self.sums), moments=self.moments)

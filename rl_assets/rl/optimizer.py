@@ -25,7 +25,7 @@ class PopulationAdam:
     def __init__(self, parameters: Tensor, gradients: Tensor, *, epsilon: Sequence[float]) -> None:
         self._parameters = parameters
         self._gradients = gradients
-        self._epsilon = _column(epsilon)
+        self._epsilon = per_member(epsilon)
         self.exp_avg = torch.zeros_like(parameters)
         self.exp_avg_sq = torch.zeros_like(parameters)
         self.steps = [0] * len(parameters)
@@ -45,8 +45,8 @@ class PopulationAdam:
         norms = gradients.square().sum(1, keepdim=True).sqrt()
         gradients.mul_((max_grad_norm / (norms + _NORM_EPSILON)).clamp(max=1))
         moved = [count + 1 for count in self.steps]
-        step_sizes = _column([lr / (1 - _BETA1**count) for lr, count in zip(learning_rates, moved, strict=True)])
-        corrections = _column([(1 - _BETA2**count) ** -0.5 for count in moved])
+        step_sizes = per_member([lr / (1 - _BETA1**count) for lr, count in zip(learning_rates, moved, strict=True)])
+        corrections = per_member([(1 - _BETA2**count) ** -0.5 for count in moved])
         if all(active):
             self._advance(self.exp_avg, self.exp_avg_sq, self._parameters, step_sizes, corrections)
             self.steps = moved
@@ -79,5 +79,6 @@ class PopulationAdam:
         return exp_avg, exp_avg_sq, parameters
 
 
-def _column(numbers: Sequence[float]) -> Tensor:
+def per_member(numbers: Sequence[float]) -> Tensor:
+    """One number of each member as `[members, 1]` float32."""
     return torch.tensor(list(numbers), dtype=torch.float32)[:, None]

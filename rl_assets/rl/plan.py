@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rl_assets.config.bc import BCConfig
 from rl_assets.config.canonical import canonical_json
 from rl_assets.config.environment import EnvConfig
 from rl_assets.config.recipe import Recipe
 from rl_assets.errors import InvalidConfig, NotEnoughMemory
-from rl_assets.rl.backend import choose_backend
+from rl_assets.rl.backend import Backend, choose_backend
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.library import is_cheap
 from rl_assets.rl.envs.spaces import EnvSpaces
@@ -31,6 +32,12 @@ POOL_STEP_S, CHEAP_STEP_S, DEAR_STEP_S, IMAGE_STEP_S = 1e-4, 2e-6, 2e-5, 3e-4
 
 PRODUCTS_PER_S, IMAGE_PRODUCTS_PER_S = 2.5e10, 5e10
 """Products of numbers that a core adds up per second in small networks and in convolutions; rough."""
+
+GRADIENT_STEP_S = 1e-3
+"""Seconds of a gradient step of a small population in torch, beside its products; rough."""
+
+MEASURED_ROWS = 1_024
+"""Samples of a dataset that are measured at once."""
 
 MEMBER_FIELDS = frozenset(
     {
@@ -117,7 +124,7 @@ class TrainingPlan:
     """Threads on which each process steps its environments; they change no result."""
 
     memory_bytes: int
-    """Estimate of what the rollouts and networks of all processes take together, libraries aside."""
+    """Estimate of what the samples and networks of all processes take together, libraries aside."""
 
     seconds: float
     """Rough estimate of how long the training takes on two cores, evaluation aside."""
@@ -162,12 +169,12 @@ class TrainingPlan:
 
 def num_updates(recipe: Recipe) -> int:
     """Updates that a budget takes; the last one is whole."""
-    return -(-recipe.total_timesteps // recipe.algorithm.batch_size)
+    return -(-recipe.total_timesteps // recipe.algorithm.samples_per_update)
 
 
 def updates_per_segment(recipe: Recipe) -> int:
-    """Updates between two rebuilds of the pool: as many as fit into a segment, at least one."""
-    return max(1, recipe.steps_per_segment // recipe.algorithm.batch_size)
+    """Updates between two checkpoints: as many as fit into a segment, at least one."""
+    return max(1, recipe.steps_per_segment // recipe.algorithm.samples_per_update)
 
 
 def plan_training(
@@ -178,6 +185,7 @@ def plan_training(
     spaces: EnvSpaces | None = None,
     starts: Mapping[int, int] | None = None,
     stops: Mapping[int, int] | None = None,
+    data_bytes: int = 0,
 ) -> TrainingPlan:
     """Group members by all that fixes shapes and control flow, cut the groups into chunks, and count processes.
 
@@ -192,6 +200,7 @@ def plan_training(
             that start alike train together.
         stops: updates after which members rest for now, by position, at the end of a segment; the others go on to
             the end of their budget.
+        data_bytes: of the datasets that members learn from, which each process holds in memory.
 
     Raises:
         UnknownEnvironment, UnsupportedEnvironment: see `describe_env`.
@@ -214,9 +223,9 @@ def plan_training(
     free = available_memory()
     budget = math.inf if free is None else free * MEMORY_SHARE
     oversized = {
-        index: NotEnoughMemory(members[index].label, need, int(budget))
+        index: NotEnoughMemory(members[index].label, need + data_bytes, int(budget))
         for index, need in enumerate(needs)
-        if need > budget
+        if need + data_bytes > budget
     }
     groups: dict[tuple[bytes, tuple[int, int]], list[int]] = {}
     for index, member in enumerate(members):
@@ -225,7 +234,7 @@ def plan_training(
     fitting = [index for group in groups.values() for index in group]
     useful = max(1, sum(_cost(members[index].recipe, *spans[index]) for index in fitting) // MIN_PROCESS_STEPS)
     largest = max((needs[index] for index in fitting), default=1)
-    processes = int(min(num_processes, useful, max(1, budget // largest)))
+    processes = int(min(num_processes, useful, max(1, budget // (largest + data_bytes))))
     env_step = IMAGE_STEP_S if spaces.is_image else CHEAP_STEP_S if is_cheap(env.id) else DEAR_STEP_S
     chunks = [
         Chunk(
@@ -246,7 +255,7 @@ def plan_training(
             group,
             [members[index].hparam for index in group],
             processes=math.ceil(processes / len(groups)),
-            room=int(min(MAX_CHUNK_MEMBERS, budget / processes // needs[group[0]])),
+            room=int(min(MAX_CHUNK_MEMBERS, (budget / processes - data_bytes) // needs[group[0]])),
         )
     ]
     chunks.sort(key=lambda chunk: -chunk.seconds)
@@ -260,7 +269,7 @@ def plan_training(
         num_groups=len(groups),
         num_processes=processes,
         env_threads=1 if is_cheap(env.id) else max(1, num_processes // processes),
-        memory_bytes=sum(sizes[:processes]),
+        memory_bytes=sum(sizes[:processes]) + processes * data_bytes,
         seconds=_makespan([chunk.seconds for chunk in chunks], processes),
         oversized=oversized,
     )
@@ -276,8 +285,18 @@ def policy_spec(recipe: Recipe, spaces: EnvSpaces) -> PolicySpec:
     )
 
 
+def learns_from_dataset(recipe: Recipe) -> bool:
+    """Whether a recipe learns from its dataset's episodes, and acts in no environment while it trains."""
+    return isinstance(recipe.algorithm, BCConfig)
+
+
+def learning_backend(recipe: Recipe, spec: PolicySpec) -> Backend:
+    """What computes a recipe's training; all but PPO learn by torch's own gradients."""
+    return "torch" if learns_from_dataset(recipe) else choose_backend(spec.shape)
+
+
 def group_key(recipe: Recipe) -> bytes:
-    """Equal for recipes whose members may train in one population."""
+    """Equal for recipes whose members may train in one population; one that learns from a dataset has one dataset."""
     fixed = recipe.algorithm.model_dump(mode="json", exclude=set(MEMBER_FIELDS))
     return canonical_json(
         {
@@ -285,12 +304,13 @@ def group_key(recipe: Recipe) -> bytes:
             "network": recipe.network.model_dump(mode="json"),
             "updates": num_updates(recipe),
             "segment": updates_per_segment(recipe),
+            **({"dataset": recipe.dataset} if learns_from_dataset(recipe) else {}),
         }
     )
 
 
 def _cost(recipe: Recipe, start: int, stop: int) -> int:
-    return (stop - start) * recipe.algorithm.batch_size
+    return (stop - start) * recipe.algorithm.samples_per_update
 
 
 def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: int) -> list[tuple[int, ...]]:
@@ -319,17 +339,23 @@ def _cut(group: Sequence[int], hparams: Sequence[str], *, processes: int, room: 
 
 
 def _memory(spaces: EnvSpaces, recipe: Recipe) -> int:
-    """Bytes that one member takes: its rollout twice, once sorted by member; a minibatch; its parameters fourfold."""
+    """Bytes that one member takes: its samples, a minibatch, its parameters fourfold; not a dataset, which all share.
+
+    A rollout is there twice, once sorted by member.
+    """
     algorithm = recipe.algorithm
     spec = policy_spec(recipe, spaces)
     seen = math.prod(spec.observation_shape) * (1 if spec.is_image else 4 * (1 + spec.normalizes_observations))
     sample = seen + 4 * (2 * spec.distribution.num_outputs + 12)
-    batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample + 8 * algorithm.update_epochs * (
-        algorithm.batch_size
-    )
+    if isinstance(algorithm, BCConfig):
+        batch, rows = 16 * algorithm.samples_per_update, max(algorithm.batch_size, MEASURED_ROWS)
+    else:
+        batch = algorithm.num_envs * (algorithm.num_steps + 1) * 2 * sample + 8 * algorithm.update_epochs * (
+            algorithm.batch_size
+        )
+        rows = algorithm.batch_size // algorithm.num_minibatches
     kept = spec.shape.activation_size * 4
-    rows = algorithm.batch_size // algorithm.num_minibatches
-    minibatch = rows * (sample + (kept if choose_backend(spec.shape) == "torch" else 0))
+    minibatch = rows * (sample + (kept if learning_backend(recipe, spec) == "torch" else 0))
     return batch + minibatch + 4 * 4 * spec.shape.num_parameters
 
 
@@ -337,6 +363,9 @@ def _seconds(spaces: EnvSpaces, recipe: Recipe, num_members: int, *, steps: int,
     """Roughly how long a population trains: the pool's steps, the environments' own, and the networks' products."""
     spec = policy_spec(recipe, spaces)
     rate = IMAGE_PRODUCTS_PER_S if spec.is_image else PRODUCTS_PER_S
+    if isinstance(recipe.algorithm, BCConfig):
+        gradient_steps = steps / recipe.algorithm.batch_size
+        return gradient_steps * GRADIENT_STEP_S + num_members * steps * 3 * spec.shape.num_products / rate
     passes = 1 + 3 * recipe.algorithm.update_epochs
     per_step = env_step + passes * spec.shape.num_products / rate
     return steps / recipe.algorithm.num_envs * POOL_STEP_S + num_members * steps * per_step

@@ -1,28 +1,30 @@
 """Train the members of one population from their seeds, or from their checkpoints, to their last update."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from rl_assets.config.environment import EnvConfig, env_key
+from rl_assets.config.bc import BCConfig
+from rl_assets.config.environment import EnvConfig
+from rl_assets.config.ppo import PPOConfig
 from rl_assets.errors import GuardrailTripped, WallTimeExceeded
-from rl_assets.rl.algorithms.ppo import METRICS
 from rl_assets.rl.checkpoints import Checkpoint
-from rl_assets.rl.envs.pool import EnvironmentPool
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.envs.spaces import EnvSpaces
-from rl_assets.rl.guardrails import LEVELS, action_bounds, divergence_error, find_divergences, rollout_levels
-from rl_assets.rl.learner import make_learner
+from rl_assets.rl.experience import Experience
+from rl_assets.rl.guardrails import divergence_error, find_divergences
+from rl_assets.rl.imitation import Imitation
+from rl_assets.rl.interaction import Interaction
 from rl_assets.rl.numerics import numerics_fingerprint
 from rl_assets.rl.outcomes import MemberFailure, PausedMember, Result, TrainedMember
 from rl_assets.rl.parents import ParentWeights
-from rl_assets.rl.plan import Member, num_updates, policy_spec, updates_per_segment
+from rl_assets.rl.plan import Member, learning_backend, num_updates, policy_spec, updates_per_segment
 from rl_assets.rl.policy import NORMALIZER_MEAN, NORMALIZER_SCALE, PolicyStack
-from rl_assets.rl.rollout import Actors, Rollout
-from rl_assets.rl.seeding import Purpose, env_seeds, member_stream
+from rl_assets.rl.seeding import member_stream
 from rl_assets.rl.trainee import Trainee
 from rl_assets.rl.watches import Alarm, Row
 
@@ -32,7 +34,8 @@ class UpdateReport:
     """Where a population stands after an update."""
 
     env_steps: int
-    """Environment steps planned for this update, over all members, reset steps included."""
+    """Steps of the budget that this update took, over all members: environment steps, reset steps included, or samples
+    of a dataset."""
 
     mean_return: float | None
     """Mean over the members of their latest mean episode return; None before the first episode ended."""
@@ -50,6 +53,7 @@ def train_population(
     on_segment: Callable[["Population"], None] | None = None,
     on_step: Callable[[], None] | None = None,
     env_threads: int = 1,
+    demonstrations: Demonstrations | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Result]:
     """Train members whose recipes agree in all that fixes shapes and control flow.
@@ -67,8 +71,9 @@ def train_population(
         stop: updates after which all rest for now, at the end of a segment; None: their budget.
         on_update: called after each update.
         on_segment: called at the end of each segment, and of the training, when checkpoints can be had.
-        on_step: called after every step of the environments: a sign of life.
+        on_step: called after every step of the environments, or of the optimizer: a sign of life.
         env_threads: on which the environments are stepped; changes no result.
+        demonstrations: what members learn from that learn from a dataset.
         clock: tells the seconds that are held against the members' wall time.
 
     Returns:
@@ -88,6 +93,7 @@ def train_population(
             parents=parents,
             on_step=on_step,
             env_threads=env_threads,
+            demonstrations=demonstrations,
             clock=clock,
         ) as population,
     ):
@@ -129,13 +135,12 @@ class Population:
         parents: Sequence[ParentWeights | None] | None = None,
         on_step: Callable[[], None] | None = None,
         env_threads: int = 1,
+        demonstrations: Demonstrations | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         recipe = members[0].recipe
         starts, parents = starts or [None] * len(members), parents or [None] * len(members)
         self._clock, self._started_at = clock, clock()
-        self._env, self._spaces, self._config = env, spaces, recipe.algorithm
-        self._env_threads, self._on_step = env_threads, on_step
         self._updates_per_segment = updates_per_segment(recipe)
         self.num_updates, self.update = num_updates(recipe), _common_update(starts)
         self.spec = policy_spec(recipe, spaces)
@@ -143,26 +148,28 @@ class Population:
             Trainee(member, start, parent=parent, spaces=spaces, spec=self.spec)
             for member, start, parent in zip(members, starts, parents, strict=True)
         ]
-        self._action_bounds = action_bounds(spaces.actions, squashes=self._config.squash_actions)
-        self._policies = PolicyStack(self.spec, [self._initial_tensors(trainee) for trainee in self.trainees])
-        self._numerics = numerics_fingerprint(self._policies.backend)
-        self._learner = make_learner(
-            self._policies,
-            configs=[member.recipe.algorithm for member in members],
-            seeds=[member.seed for member in members],
+        self._policies = PolicyStack(
+            self.spec,
+            [self._initial_tensors(trainee) for trainee in self.trainees],
+            backend=learning_backend(recipe, self.spec),
         )
+        self._numerics = numerics_fingerprint(self._policies.backend)
+        self._experience = _experience(
+            env,
+            spaces,
+            self._policies,
+            self.trainees,
+            env_threads=env_threads,
+            on_step=on_step,
+            demonstrations=demonstrations,
+        )
+        self._learner = self._experience.learner
+        self._is_in_segment = False
         for index, start in enumerate(starts):
             if start is not None:
                 self._learner.restore_optimizer(index, start.optimizer_state)
                 if start.is_final:
                     self._learner.silence(index)
-        self._rollout = Rollout.empty(
-            self._policies,
-            num_steps=self._config.num_steps,
-            num_envs=self._config.num_envs,
-            has_masks=spaces.mask is not None,
-        )
-        self._pool: EnvironmentPool | None = None
 
     @property
     def everybody_rests(self) -> bool:
@@ -180,34 +187,29 @@ class Population:
         return {index: trainee.failure for index, trainee in enumerate(self.trainees) if trainee.failure is not None}
 
     def advance(self) -> UpdateReport:
-        """Collect one rollout and learn from it."""
-        if self.update % self._updates_per_segment == 0 or self._pool is None:
-            self._start_segment()
-        rollout = self._rollout
-        episodes = self._actors.collect_rollout(rollout, self._draw_noise())
-        self._stop_diverged(
-            {
-                "an observation": rollout.raw_observations.swapaxes(0, 1),
-                "a reward": rollout.rewards.swapaxes(0, 1),
-                "a log probability": rollout.log_probs.swapaxes(0, 1),
-                "a value": rollout.values.swapaxes(0, 1),
-            }
-        )
-        levels: list[Row] = [
-            dict(zip(LEVELS, own, strict=True)) for own in rollout_levels(rollout, self._action_bounds).tolist()
-        ]
+        """Gather the samples of one update and learn from them."""
+        experience = self._experience
+        if self.update % self._updates_per_segment == 0 or not self._is_in_segment:
+            experience.start_segment(self.update // self._updates_per_segment)
+            self._is_in_segment = True
+        gathered = experience.gather(self.update)
+        self._stop_diverged(gathered.quantities)
         for index, trainee in self._training():
-            self._heed(index, trainee.guardrails.judge_rollout(levels[index]))
+            self._heed(index, trainee.guardrails.judge_rollout(gathered.levels[index]))
         rates = [trainee.learning_rate(self.update) for trainee in self.trainees]
-        metrics = self._learner.update(rollout, self._scale_rewards(), counter=self.update, learning_rates=rates)
+        metrics = experience.learn(self.update, rates)
         self._stop_diverged({"a loss or gradient": metrics, "a parameter": self._learner.parameters()})
-        self._normalize_observations()
+        further = experience.settle(self.update)
         for index, trainee in self._training():
             row = trainee.note(
-                env_steps=int(rollout.valid[:, index].sum()),
-                episodes=episodes[index],
+                env_steps=gathered.env_steps[index],
+                episodes=gathered.episodes[index],
                 learning_rate=rates[index],
-                measured={**dict(zip(METRICS, metrics[index].tolist(), strict=True)), **levels[index]},
+                measured={
+                    **dict(zip(experience.metrics, metrics[index].tolist(), strict=True)),
+                    **gathered.levels[index],
+                    **further[index],
+                },
             )
             self._heed(index, trainee.guardrails.judge_update(row))
             self._stop_at_target(index, trainee, row)
@@ -217,7 +219,8 @@ class Population:
             for index, trainee in self._training():
                 trainee.keep_best(self._policies.read(index), begin=self._segment_begin)
         returns = [trainee.latest_return for trainee in self.trainees if not np.isnan(trainee.latest_return)]
-        return UpdateReport(env_steps=rollout.valid.size, mean_return=float(np.mean(returns)) if returns else None)
+        steps = sum(trainee.member.recipe.algorithm.samples_per_update for trainee in self.trainees)
+        return UpdateReport(env_steps=steps, mean_return=float(np.mean(returns)) if returns else None)
 
     def checkpoints(self) -> dict[int, Checkpoint]:
         """Copy members out at the end of a segment, by position: those that train, and once those that are trained."""
@@ -252,7 +255,7 @@ class Population:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._close_pool()
+        self._experience.close()
 
     @property
     def _segment_begin(self) -> int:
@@ -288,7 +291,7 @@ class Population:
             best=trainee.best,
             env_steps=trainee.env_steps,
             wall_time_s=wall_time_s,
-            steps_per_s=sum(own.env_steps for own in self.trainees) / max(wall_time_s, 1e-9),
+            steps_per_s=sum(own.steps for own in self.trainees) / max(wall_time_s, 1e-9),
             population_size=len(self.trainees),
             resumed_at=0 if trainee.start is None else trainee.start.update,
             numerics=trainee.numerics(self._numerics),
@@ -297,70 +300,11 @@ class Population:
             episodes=None,
         )
 
-    def _close_pool(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
-
-    def _start_segment(self) -> None:
-        self._close_pool()
-        segment = self.update // self._updates_per_segment
-        key, num_envs = env_key(self._env), self._config.num_envs
-        seeds = [
-            seed
-            for trainee in self.trainees
-            for seed in env_seeds(
-                purpose=Purpose.TRAIN,
-                env_key=key,
-                member_seed=trainee.member.seed,
-                segment=segment,
-                num_envs=num_envs,
-            )
-        ]
-        self._pool = EnvironmentPool(
-            self._env, spaces=self._spaces, seeds=seeds, num_threads=self._env_threads, on_step=self._on_step
-        )
-        self._actors = Actors(self._pool, self._policies)
-        for trainee in self.trainees:
-            trainee.scaler = trainee.scaler.restarted()
-
-    def _draw_noise(self) -> np.ndarray:
-        config, distribution = self._config, self._policies.distribution
-        streams = [
-            member_stream(member_seed=trainee.member.seed, role="actions", counter=self.update)
-            for trainee in self.trainees
-        ]
-        return np.stack(
-            [distribution.draw_noise(stream, (config.num_steps, config.num_envs)) for stream in streams], axis=1
-        )
-
-    def _scale_rewards(self) -> np.ndarray:
-        rollout = self._rollout
-        if not self._config.normalize_rewards:
-            return rollout.rewards
-        scaled = np.zeros_like(rollout.rewards)
-        for index, trainee in self._training():
-            scaled[:, index] = trainee.scale_rewards(
-                rollout.rewards[:, index],
-                ended=rollout.terminated[:, index] | rollout.truncated[:, index],
-                valid=rollout.valid[:, index],
-            )
-        return scaled
-
-    def _normalize_observations(self) -> None:
-        """Learn from what was seen; the next rollout is scaled by it, so acting and learning agree within each."""
-        if not self.spec.normalizes_observations:
-            return
-        for index, trainee in self._training():
-            seen = self._rollout.raw_observations[:-1, index][self._rollout.valid[:, index]]
-            trainee.moments = trainee.moments.updated(seen)
-            self._policies.scaler.set_member(index, mean=trainee.moments.mean, scale=trainee.moments.scale)
-
     def _fail(self, index: int, error: GuardrailTripped) -> None:
         self.trainees[index].failure = error
         self._learner.silence(index)
 
-    def _stop_diverged(self, quantities: dict[str, np.ndarray]) -> None:
+    def _stop_diverged(self, quantities: Mapping[str, np.ndarray]) -> None:
         findings = find_divergences(quantities)
         for index, trainee in self._training() if findings else ():
             if index in findings:
@@ -395,6 +339,27 @@ class Population:
                 self._fail(
                     index, WallTimeExceeded(member.label, self.update - 1, "the training time in s", spent_s, expected)
                 )
+
+
+def _experience(
+    env: EnvConfig,
+    spaces: EnvSpaces,
+    policies: PolicyStack,
+    trainees: Sequence[Trainee],
+    *,
+    env_threads: int,
+    on_step: Callable[[], None] | None,
+    demonstrations: Demonstrations | None,
+) -> Experience:
+    """Where these members' samples come from: all train with one algorithm."""
+    algorithms = [trainee.member.recipe.algorithm for trainee in trainees]
+    acting = [algorithm for algorithm in algorithms if isinstance(algorithm, PPOConfig)]
+    if acting:
+        return Interaction(env, spaces, policies, trainees, configs=acting, env_threads=env_threads, on_step=on_step)
+    imitating = [algorithm for algorithm in algorithms if isinstance(algorithm, BCConfig)]
+    if demonstrations is None:
+        raise ValueError("demonstrations is None: expected those of the dataset that these members learn from")
+    return Imitation(policies, trainees, demonstrations, configs=imitating, on_step=on_step)
 
 
 def _common_update(starts: Sequence[Checkpoint | None]) -> int:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from rl_assets.errors import GuardrailTripped
-from rl_assets.rl.algorithms.ppo import without_prefix
+from rl_assets.rl.autograd_learner import without_prefix
 from rl_assets.rl.checkpoints import BestPolicy, Checkpoint
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.guardrails import EarlyStop, Guardrails
 from rl_assets.rl.normalization import OBSERVATION_STATISTICS, RewardScaler, RunningMoments
 from rl_assets.rl.parents import ParentWeights
-from rl_assets.rl.plan import Member, num_updates
+from rl_assets.rl.plan import Member, learns_from_dataset, num_updates
 from rl_assets.rl.policy import PolicySpec
 from rl_assets.rl.watches import Row
 
@@ -57,9 +57,10 @@ class Trainee:
         self.is_reported = start is not None and start.is_final
         self.rows: list[dict[str, float]] = []
         self.moments = RunningMoments.empty(spec.observation_shape[0])
-        self.scaler = RewardScaler.empty(algorithm.num_envs)
+        self.scaler = RewardScaler.empty(algorithm.num_streams)
         self.best: BestPolicy | None = None
-        self.guardrails = Guardrails(member.recipe.guardrails, spaces.actions)
+        acts = not learns_from_dataset(member.recipe)
+        self.guardrails = Guardrails(member.recipe.guardrails, spaces.actions, acts=acts)
         self._normalizes_observations = spec.normalizes_observations
         self._env_steps, self._latest_return = 0, float("nan")
         self._at_rest: tuple[Tensors, Tensors] | None = None
@@ -83,6 +84,11 @@ class Trainee:
     def env_steps(self) -> int:
         """Real environment steps taken."""
         return self._env_steps
+
+    @property
+    def steps(self) -> int:
+        """Steps that it learned from: real ones of environments, or samples of a dataset."""
+        return int(self.rows[-1].get("samples", self._env_steps)) if self.rows else self._env_steps
 
     @property
     def latest_return(self) -> float:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from rl_assets.config.evaluation import EvaluationConfig
 from rl_assets.errors import CheckpointLost, ErasedData, StoreError, TrainingError
 from rl_assets.rl.checkpoints import Checkpoint, Checkpoints, updates_done
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.messages import Job, Message, SegmentEnd
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, Result
 from rl_assets.rl.parents import ParentWeights
-from rl_assets.rl.plan import Chunk, Member, TrainingPlan, plan_training
+from rl_assets.rl.plan import Chunk, Member, TrainingPlan, learns_from_dataset, plan_training
 from rl_assets.rl.population import UpdateReport
 from rl_assets.rl.supervision import HEARTBEAT_S, Results, Supervisor, Task
 
@@ -23,6 +24,7 @@ def train(
     evaluation: EvaluationConfig | None = None,
     checkpoints: Checkpoints | None = None,
     parents: Callable[[Member], ParentWeights | None] = lambda _: None,
+    demonstrations: Mapping[str, Demonstrations] | None = None,
     heartbeat_s: float = HEARTBEAT_S,
     on_progress: Callable[[Progress], None] | None = None,
     on_incident: Callable[[str], None] | None = None,
@@ -38,6 +40,7 @@ def train(
         checkpoints: where members that the plan does not start from the beginning go on, and where all are kept at
             the end of each segment; None: nowhere.
         parents: what a member that starts at the beginning starts with; None: fresh weights.
+        demonstrations: by the key of the dataset, of the recipes that learn from one.
         heartbeat_s: seconds of silence after which a worker counts as hung.
         on_progress: called some times a second while something is under way.
         on_incident: told in a sentence what went wrong and is being overcome.
@@ -83,7 +86,8 @@ def train(
         on_message=listen,
         on_incident=lambda _, incident: tell(incident),
     )
-    for task, results in supervisor.run(_tasks(plan, evaluation, checkpoints, parents, lost)):
+    tasks = _tasks(plan, evaluation, checkpoints, parents, demonstrations or {}, lost)
+    for task, results in supervisor.run(tasks):
         assert isinstance(task, _ChunkTask)
         ledger.finish(task.chunk)
         positions = (*task.positions, *task.failed)
@@ -134,6 +138,7 @@ def _tasks(
     evaluation: EvaluationConfig | None,
     checkpoints: Checkpoints | None,
     parents: Callable[[Member], ParentWeights | None],
+    demonstrations: Mapping[str, Demonstrations],
     lost: dict[int, MemberFailure],
 ) -> Iterator[_ChunkTask]:
     """The chunks, each made ready when its turn comes; notes members whose checkpoint is not what was planned with."""
@@ -147,6 +152,7 @@ def _tasks(
             else:
                 lost[index] = MemberFailure(seed=member.seed, error=CheckpointLost(member.label, chunk.start))
         if starts:
+            recipe = plan.members[chunk.members[0]].recipe
             job = Job(
                 env=plan.env,
                 spaces=plan.spaces,
@@ -158,6 +164,7 @@ def _tasks(
                 stop=chunk.stop,
                 evaluation=evaluation,
                 env_threads=plan.env_threads,
+                demonstrations=demonstrations[recipe.dataset] if learns_from_dataset(recipe) else None,
             )
             yield _ChunkTask(job=job, update_seconds=plan.update_seconds(chunk), chunk=chunk, positions=tuple(starts))
 

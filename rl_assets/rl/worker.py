@@ -77,6 +77,7 @@ def run_job(job: Job, outlet: Outlet) -> list[Result]:
             on_segment=outlet.end_segment,
             on_step=outlet.beat,
             env_threads=job.env_threads,
+            demonstrations=job.demonstrations,
         )
     except TrainingError as error:
         return [MemberFailure(seed=member.seed, error=error) for member in job.members]

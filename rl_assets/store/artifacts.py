@@ -79,6 +79,11 @@ class Artifact:
         """
         return self._ref(name).path
 
+    @property
+    def contents(self) -> Mapping[str, bytes]:
+        """Name -> bytes of all files, each read and checked when it is asked for."""
+        return _Contents(self)
+
     def is_whole(self) -> bool:
         """Whether all files are in the store with the very bytes that were written; reads them all."""
         try:
@@ -108,6 +113,22 @@ class Artifact:
     @property
     def _name(self) -> str:
         return self.name or f"{self.kind} artifact '{self.ref.data_version[:12]}'"
+
+
+class _Contents(Mapping[str, bytes]):
+    """An artifact's files, one at a time."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._artifact.read(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._artifact.file_names)
+
+    def __len__(self) -> int:
+        return len(self._artifact.file_names)
 
 
 def write_artifact(

@@ -89,7 +89,7 @@ def test_an_unknown_field_anywhere_is_named_with_those_that_exist(place):
         ({"envs": [3]}, "field 'envs.0': expected an environment id or {id: ..., options: {...}}, got 3"),
         ({"envs": [""]}, "field 'envs.0.id': expected a text of at least 1 character, got ''"),
         ({"envs": [{"options": {}}]}, "field 'envs.0.id' is missing: add a text of at least 1 character"),
-        ({"algorithm": "sac"}, "field 'algorithm': expected 'ppo', got 'sac': nothing else is there yet, write ppo"),
+        ({"algorithm": "sac"}, "field 'algorithm': expected 'ppo' or 'bc', got 'sac'"),
         ({"network": [64]}, "field 'network': expected a mapping of hidden_sizes, activation, image_"),
         ({"fixed": [1]}, "field 'fixed': expected a mapping of hyper-parameter to value, got [1]"),
         ({"grid": [1]}, "field 'grid': expected a mapping of hyper-parameter to a list of values, got [1]"),

@@ -14,10 +14,12 @@ from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe
 from rl_assets.defs.assets.policy_metadata import describe_origins, describe_stops, describe_training
 from rl_assets.errors import EnvironmentFault, MemberDiverged, PolicyJumped
+from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.guardrails import EarlyStop
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member, TrainingPlan, plan_training
 from rl_assets.rl.training import train
+from tests.rl.demonstrators import cloning_member, made_up
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +102,15 @@ def test_what_each_seed_started_from_is_a_short_table_in_the_order_of_seeds() ->
     assert table.records[3].data == {
         "seed": 3, "starts_from": "trained_policies[E|p]", "version": "0123456789ab", "member_seed": 3,
     }  # fmt: skip
+
+
+def test_a_training_without_episodes_shows_how_unlikely_it_finds_what_was_demonstrated() -> None:
+    spaces = describe_env(EnvConfig(id="CartPole-v1"))
+    plan = plan_training(EnvConfig(id="CartPole-v1"), [cloning_member(0), cloning_member(1)])
+    (outcome,) = train(plan, demonstrations={"c-1.d1": made_up(spaces)})
+    members = {member.seed: member for member in outcome.members if isinstance(member, TrainedMember)}
+    metadata = describe_training(members, plan)
+    assert "Negative log-likelihood of demonstrated actions" in picture_of(metadata)
+    assert "no episode has ended yet" not in picture_of(metadata)
+    assert "training_mean_return" not in metadata
+    assert (metadata["env_steps"], metadata["steps_per_s"] > 0) == (0, True)

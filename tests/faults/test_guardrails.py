@@ -20,7 +20,7 @@ from rl_assets.errors import (
     RewardOutOfRange,
     ValueExploded,
 )
-from rl_assets.rl import population
+from rl_assets.rl import interaction
 from rl_assets.rl.backend import BACKEND_VARIABLE
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
@@ -106,8 +106,8 @@ class FaultyLearner:
 
 
 def break_learner(patch: pytest.MonkeyPatch, fault: str) -> None:
-    real = population.make_learner
-    patch.setattr(population, "make_learner", lambda *args, **kwargs: FaultyLearner(real(*args, **kwargs), fault))
+    real = interaction.make_learner
+    patch.setattr(interaction, "make_learner", lambda *args, **kwargs: FaultyLearner(real(*args, **kwargs), fault))
 
 
 @pytest.mark.parametrize("env_id", ENVS)

@@ -49,3 +49,23 @@ def test_too_many_curves_are_left_out_and_counted(show):
     assert len(figures["curves-1"]["data"]) == MAX_MUTED_CURVES
     assert "3 further recipes are left out." in page.text
     assert f"{MAX_MUTED_CURVES} other recipes" in page.text
+
+
+def test_trainings_without_episodes_show_their_loss_over_the_samples(show):
+    clone = {
+        "env_steps": np.array([0, 0]),
+        "mean_return": np.array([np.nan, np.nan]),
+        "samples": np.array([64, 128]),
+        "negative_log_likelihood": np.array([0.7, 0.4]),
+        "accuracy": np.array([0.5, 0.9]),
+    }
+    page, figures = show({"a": [clone, clone]})
+    layout = figures["curves-1"]["layout"]
+    assert layout["xaxis"]["title"]["text"] == "samples that each member learned from"
+    assert layout["yaxis"]["title"]["text"] == "negative log-likelihood of demonstrated actions, nats"
+    line = figures["curves-1"]["data"][-1]
+    assert (list(line["x"]), list(line["y"])) == ([64, 128], [0.7, 0.4])
+    assert "Metric negative log likelihood accuracy" in " ".join(page.text.split())
+    assert "episode" not in page.text
+    (accuracy,) = figures["curves-1"]["choices"]
+    assert accuracy["layout"]["xaxis"]["title"]["text"] == "samples that each member learned from"

@@ -88,3 +88,55 @@ def test_a_metric_of_an_installed_package_is_admitted(tmp_path: Path, monkeypatc
     sweep = sweep_of("CartPole-v1", evaluation={"metrics": ["action_change", "largest_reward"]})
     admitted = admit_sweep(sweep, register=ClientRegister(tmp_path / "clients"))
     assert admitted.evaluation.metrics == ("action_change", "largest_reward")
+
+
+def registered(folder: Path, **words: Any) -> str:
+    return ClientRegister(folder).add_dataset(**{**WORDS, **words})
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    (folder / "a.npz").write_bytes(b"read when it is registered, not here")
+    return folder
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "bc"])
+def test_a_dataset_of_another_environment_is_refused_by_both_names(
+    tmp_path: Path, recording: Path, algorithm: str
+) -> None:
+    key = registered(tmp_path, path=recording, env="Acrobot-v1")
+    told = refusal(tmp_path, sweep_of("Acrobot-v1", "CartPole-v1", dataset=key, algorithm=algorithm), source="s.yaml")
+    assert told.startswith(f"s.yaml: field 'dataset': '{key}' is registered as recorded in env 'Acrobot-v1'")
+    assert "the sweep trains in 'CartPole-v1'" in told
+    admit_sweep(sweep_of("Acrobot-v1", dataset=key, algorithm=algorithm), register=ClientRegister(tmp_path))
+    told = refusal(tmp_path, sweep_of("CartPole-v1", algorithm=algorithm), source="s.yaml")
+    assert f"'{key}' is registered as recorded in env 'Acrobot-v1'" in told, "declared in the same words"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".txt"])
+def test_cloning_without_episodes_is_refused_with_what_to_do(tmp_path: Path, suffix: str) -> None:
+    told = refusal(tmp_path, sweep_of("CartPole-v1", algorithm="bc"), source="s.yaml")
+    assert told.startswith("s.yaml: field 'dataset': the four words declare a dataset without episodes")
+    assert "register one with `rlctl dataset add PATH`" in told
+    key = registered(tmp_path)
+    assert f"'{key}' is a declaration without episodes" in refusal(
+        tmp_path, sweep_of("CartPole-v1", dataset=key, algorithm="bc"), source="s.yaml"
+    )
+    file = tmp_path / f"notes{suffix}"
+    file.write_text("no episodes")
+    registered(tmp_path, path=file)
+    told = refusal(tmp_path, sweep_of("CartPole-v1", dataset=key, algorithm="bc"), source="s.yaml")
+    assert f"'{key}' has no episodes" in told
+    assert "notes" not in told, "names of files are the client's own"
+    admit_sweep(sweep_of("CartPole-v1", dataset=key), register=ClientRegister(tmp_path))
+
+
+def test_files_that_are_gone_are_no_reason_to_refuse_what_is_stored(tmp_path: Path, recording: Path) -> None:
+    key = registered(tmp_path, path=recording)
+    sweep = sweep_of("CartPole-v1", dataset=key, algorithm="bc")
+    admit_sweep(sweep, register=ClientRegister(tmp_path))
+    (recording / "a.npz").unlink()
+    recording.rmdir()
+    admit_sweep(sweep, register=ClientRegister(tmp_path))

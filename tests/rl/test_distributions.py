@@ -90,3 +90,20 @@ def test_squashed_actions_approach_the_bounds_and_never_leave_them():
     actions = gaussian.to_env(np.array([[0.0, 0.0], [1.0, -1.0], [50.0, -50.0]], np.float32))
     expected = [[0.0, 5.0], [2 * math.tanh(1), 5 - 5 * math.tanh(1)], [2.0, 0.0]]
     np.testing.assert_allclose(actions, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("squashes", [False, True])
+def test_what_the_environment_was_told_is_stored_so_that_it_is_told_again(squashes):
+    actions = BoxActions(low=(-2.0, 0.0, -math.inf), high=(2.0, 1.0, math.inf))
+    gaussian = distribution_for(actions, squashes=squashes)
+    told = np.array([[-1.5, 0.25, 7.0], [0.0, 0.9, -30.0]], np.float32)
+    assert np.allclose(gaussian.to_env(gaussian.from_env(told)), told, atol=1e-5)
+    edges = gaussian.from_env(np.array([[2.0 + 1e-7, 0.0, 0.0]], np.float32))
+    assert np.isfinite(edges).all()
+    assert np.allclose(gaussian.to_env(edges), [[2.0, 0.0, 0.0]], atol=2e-3)
+
+
+def test_choices_are_stored_as_they_are_told():
+    categorical = distribution_for(MultiDiscreteActions(ns=(2, 3)))
+    told = np.array([[1, 2], [0, 1]])
+    assert categorical.to_env(categorical.from_env(told)).tolist() == told.tolist()

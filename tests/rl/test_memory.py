@@ -14,6 +14,7 @@ from rl_assets.rl.memory import available_memory
 from rl_assets.rl.outcomes import MemberFailure, TrainedMember
 from rl_assets.rl.plan import Member, plan_training
 from rl_assets.rl.training import train
+from tests.rl.demonstrators import cloning_member
 
 GIGABYTE = 10**9
 
@@ -81,3 +82,17 @@ def test_populations_are_cut_until_they_fit(room, monkeypatch):
     assert sorted(index for chunk in plan.chunks for index in chunk.members) == list(range(6))
     assert max(len(chunk.members) for chunk in plan.chunks) == room
     assert plan.memory_bytes <= free
+
+
+def test_a_dataset_is_counted_for_every_process_that_holds_it(monkeypatch):
+    members = [cloning_member(seed, total_timesteps=10**6) for seed in range(4)]
+    env = EnvConfig(id="CartPole-v1")
+    alone = plan_training(env, members, num_processes=2)
+    assert (alone.num_processes, alone.oversized) == (2, {})
+    monkeypatch.setattr(planning, "available_memory", lambda: GIGABYTE)
+    shared = plan_training(env, members, num_processes=2, data_bytes=GIGABYTE // 2)
+    assert shared.num_processes == 1, "two copies would not fit"
+    assert shared.memory_bytes > GIGABYTE // 2
+    too_large = plan_training(env, members, num_processes=2, data_bytes=GIGABYTE)
+    assert sorted(too_large.oversized) == [0, 1, 2, 3]
+    assert isinstance(too_large.oversized[0], NotEnoughMemory)

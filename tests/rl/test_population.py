@@ -5,7 +5,7 @@ import pytest
 
 from rl_assets.config.environment import EnvConfig
 from rl_assets.errors import EnvironmentFault, MemberDiverged, WallTimeExceeded
-from rl_assets.rl import population
+from rl_assets.rl import interaction
 from rl_assets.rl.backend import BACKEND_VARIABLE
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.pool import EnvironmentPool
@@ -76,7 +76,7 @@ def test_the_pool_is_rebuilt_with_new_seeds_at_every_segment(make_member, monkey
             seen.append(list(seeds))
             super().__init__(env, seeds=seeds, **arguments)
 
-    monkeypatch.setattr(population, "EnvironmentPool", Recorder)
+    monkeypatch.setattr(interaction, "EnvironmentPool", Recorder)
     train([make_member(0), make_member(1)])
     assert [len(seeds) for seeds in seen] == [8, 8]
     assert len({seed for seeds in seen for seed in seeds}) == 16

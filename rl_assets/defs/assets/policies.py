@@ -40,10 +40,9 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=2)
             skippable=True,
             partitions_def=CELLS,
             description=(
-                "A recipe trained in an environment with PPO on EnvPool: for each seed the exact weights, optimizer "
-                "state and "
-                "metrics. A range of partitions trains as one population. Combinations that no sweep asks for are "
-                "left out."
+                "A recipe trained in an environment, with PPO on EnvPool or by behaviour cloning of the dataset's "
+                "episodes: for each seed the exact weights, optimizer state and metrics. A range of partitions trains "
+                "as one population. Combinations that no sweep asks for are left out."
             ),
         ),
         dg.AssetSpec(

@@ -10,7 +10,9 @@ import numpy as np
 
 from rl_assets.errors import GuardrailTripped, MemberDiverged, ParentMissing
 from rl_assets.reports.curves import as_data_uri, learning_curve_svg
+from rl_assets.reports.learning_card import LOSS
 from rl_assets.reports.numbers import count_of
+from rl_assets.reports.seed_bands import steps_of
 from rl_assets.resources.event_log import STOP_KEY, WAITS_KEY
 from rl_assets.resources.films import Film
 from rl_assets.rl.evaluation import EpisodeRecords
@@ -29,14 +31,19 @@ def describe_training(
 
     The mean training return is left out where a member never finished an episode: without it the mean would flatter.
     """
-    curves = {
-        f"seed {seed}": (member.history["env_steps"], member.history["mean_return"])
-        for seed, member in sorted(members.items())
-    }
     returns = [_last_known(member.history["mean_return"]) for member in members.values()]
     known = [value for value in returns if value is not None]
     partly = "" if len(known) == len(returns) else f", {len(known)} of {count_of(len(returns), 'seed')}"
-    picture = as_data_uri(learning_curve_svg(curves, title=f"Mean return of training episodes{partly}"))
+    clones = all(LOSS in member.history for member in members.values())
+    column, title = (
+        (LOSS, "Negative log-likelihood of demonstrated actions")
+        if clones
+        else ("mean_return", f"Mean return of training episodes{partly}")
+    )
+    curves = {
+        f"seed {seed}": (steps_of(member.history), member.history[column]) for seed, member in sorted(members.items())
+    }
+    picture = as_data_uri(learning_curve_svg(curves, title=title))
     return {
         "learning_curve": dg.MetadataValue.md(f"![learning curve]({picture})"),
         "members": dg.MetadataValue.table(

@@ -25,6 +25,7 @@ from rl_assets.defs.partitions import CELLS, cell_key
 from rl_assets.errors import (
     ErasedData,
     InexactResume,
+    InvalidDataset,
     LineageError,
     ParentMismatch,
     ParentMissing,
@@ -41,12 +42,13 @@ from rl_assets.resources.event_log import Event
 from rl_assets.resources.films import film_evaluation
 from rl_assets.resources.inputs import Publication
 from rl_assets.resources.run_watch import RunWatch, runs_of_this_work
+from rl_assets.rl.demonstrations import Demonstrations
 from rl_assets.rl.envs.catalogue import describe_env
 from rl_assets.rl.envs.spaces import EnvSpaces
 from rl_assets.rl.evaluation import EpisodeRecords
 from rl_assets.rl.halving import train_by_halves
 from rl_assets.rl.outcomes import MemberFailure, Progress, RecipeOutcome, TrainedMember
-from rl_assets.rl.plan import TrainingPlan, plan_training
+from rl_assets.rl.plan import TrainingPlan, learns_from_dataset, plan_training
 from rl_assets.rl.supervision import HEARTBEAT_S
 from rl_assets.rl.training import train
 from rl_assets.rl.trials import selection_episodes
@@ -204,6 +206,7 @@ class EnvRun:
                 evaluation=shared if EVALUATED in self._context.selected_asset_keys else None,
                 checkpoints=checkpoints,
                 parents=checkpoints.parent,
+                demonstrations=demonstrations,
                 heartbeat_s=self._config.heartbeat_s,
                 on_progress=lambda now: self._show(now, plan, waiting),
                 on_incident=self._context.log.warning,
@@ -212,6 +215,7 @@ class EnvRun:
         try:
             spaces = describe_env(first.env)
             starts = self._find_starts(waiting, spaces)
+            demonstrations = self._read_demonstrations(waiting, spaces)
             if not waiting:
                 return
             checkpoints = CellCheckpoints(waiting)
@@ -240,6 +244,7 @@ class EnvRun:
                             for index, member in enumerate(members)
                             if member.label in starts
                         },
+                        data_bytes=sum(each.size_bytes for each in demonstrations.values()),
                     )
                 )
             for outcome in outcomes:
@@ -267,6 +272,19 @@ class EnvRun:
                 continue
             starts |= {member.label: found[member.seed] for member in cell.missing if member.seed in found}
         return starts
+
+    def _read_demonstrations(self, waiting: dict[str, CellTraining], spaces: EnvSpaces) -> dict[str, Demonstrations]:
+        """The episodes that cells learn from, by dataset; cells whose dataset is of no use to them are taken out."""
+        found: dict[str, Demonstrations] = {}
+        for hparam, cell in list(waiting.items()):
+            dataset = cell.recipe.dataset
+            try:
+                if learns_from_dataset(cell.recipe) and dataset not in found:
+                    found[dataset] = cell.demonstrations(spaces)
+            except (InvalidDataset, StoreError) as error:
+                self._fail(cell_key(self._env, hparam), error)
+                del waiting[hparam]
+        return found
 
     def _finish(self, cell: CellTraining, outcome: RecipeOutcome) -> None:
         key = cell_key(self._env, outcome.hparam)

@@ -95,7 +95,7 @@ def _highlights(recipe: Recipe) -> dict[str, str | float]:
     return {
         "learning_rate": recipe.algorithm.learning_rate,
         "total_timesteps": recipe.total_timesteps,
-        "num_envs": recipe.algorithm.num_envs,
+        "samples_per_update": recipe.algorithm.samples_per_update,
         "hidden_sizes": "x".join(map(str, recipe.network.hidden_sizes)),
     }
 

@@ -9,7 +9,7 @@ Source:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,9 @@ from torch import Tensor
 
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.rl.actor_critics import AutogradActorCritics, fill_rows
+from rl_assets.rl.autograd_learner import AutogradLearner
 from rl_assets.rl.losses import approximate_kl, clipped_policy_loss, masked_mean, normalize_advantages, value_loss
-from rl_assets.rl.optimizer import PopulationAdam
+from rl_assets.rl.optimizer import per_member
 from rl_assets.rl.returns import gae
 from rl_assets.rl.rollout import Rollout
 from rl_assets.rl.seeding import member_stream
@@ -36,7 +37,7 @@ METRICS = (
 """What an update reports for each member, averaged over its minibatches."""
 
 
-class PPO:
+class PPO(AutogradLearner):
     """Learns from rollouts, with torch's own gradients: for every network, and the reference for faster code.
 
     Args:
@@ -48,21 +49,15 @@ class PPO:
     def __init__(
         self, actor_critics: AutogradActorCritics, *, configs: Sequence[PPOConfig], seeds: Sequence[int]
     ) -> None:
+        super().__init__(actor_critics, adam_epsilon=[config.adam_epsilon for config in configs])
         self.config = configs[0]
-        self._actor_critics = actor_critics
         self._seeds = seeds
-        network = actor_critics.network
-        self.optimizer = PopulationAdam(
-            network.by_member,
-            network.grad.view_as(network.by_member),
-            epsilon=[config.adam_epsilon for config in configs],
-        )
-        self._discount = _column([config.discount for config in configs])
-        self._trace_decay = _column([config.trace_decay for config in configs])
-        self._clip = _column([config.clip_coefficient for config in configs])
-        self._entropy_coefficient = _column([config.entropy_coefficient for config in configs])[:, 0]
-        self._value_coefficient = _column([config.value_coefficient for config in configs])[:, 0]
-        self._max_grad_norm = _column([config.max_grad_norm for config in configs])
+        self._discount = per_member([config.discount for config in configs])
+        self._trace_decay = per_member([config.trace_decay for config in configs])
+        self._clip = per_member([config.clip_coefficient for config in configs])
+        self._entropy_coefficient = per_member([config.entropy_coefficient for config in configs])[:, 0]
+        self._value_coefficient = per_member([config.value_coefficient for config in configs])[:, 0]
+        self._max_grad_norm = per_member([config.max_grad_norm for config in configs])
         self._target_kl = [math.inf if config.target_kl is None else config.target_kl for config in configs]
 
     def update(
@@ -99,28 +94,6 @@ class PPO:
                 break
         table, counted = np.stack(reports, axis=1), np.array(weights).T
         return np.stack([rows[took_part].mean(axis=0) for rows, took_part in zip(table, counted, strict=True)])
-
-    def silence(self, index: int) -> None:
-        """Let a member rest for good: its parameters become 0, and it computes on harmlessly beside the others."""
-        self.optimizer.silence(index)
-
-    def optimizer_state(self, index: int) -> dict[str, np.ndarray]:
-        """Copy out one member's steps and moments."""
-        state = {"steps": np.array(self.optimizer.steps[index], np.int64)}
-        for name, moments in (("exp_avg", self.optimizer.exp_avg), ("exp_avg_sq", self.optimizer.exp_avg_sq)):
-            own = self._actor_critics.network.read(index, flat=moments)
-            state |= {f"{name}.{parameter}": array for parameter, array in own.items()}
-        return state
-
-    def restore_optimizer(self, index: int, state: Mapping[str, np.ndarray]) -> None:
-        """Take up one member's steps and moments where `optimizer_state` left them."""
-        self.optimizer.steps[index] = int(state["steps"])
-        for name, moments in (("exp_avg", self.optimizer.exp_avg), ("exp_avg_sq", self.optimizer.exp_avg_sq)):
-            self._actor_critics.network.write(index, without_prefix(state, f"{name}."), flat=moments)
-
-    def parameters(self) -> np.ndarray:
-        """`[members, size]` float32 view of everything that learns."""
-        return self._actor_critics.network.by_member.detach().numpy()
 
     def _prepare(self, rollout: Rollout, rewards: np.ndarray) -> "Batch":
         values, valid = torch.from_numpy(rollout.values), torch.from_numpy(rollout.valid)
@@ -275,12 +248,3 @@ def samples_of(steps: np.ndarray) -> np.ndarray:
     """Turn `[num_steps, members, num_envs, ...]` into `[members, samples, ...]`."""
     by_member = np.ascontiguousarray(steps.swapaxes(0, 1))
     return by_member.reshape(by_member.shape[0], -1, *by_member.shape[3:])
-
-
-def without_prefix(named: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """The arrays whose names begin so, under the rest of their names."""
-    return {name.removeprefix(prefix): array for name, array in named.items() if name.startswith(prefix)}
-
-
-def _column(numbers: Sequence[float]) -> Tensor:
-    return torch.tensor(list(numbers), dtype=torch.float32)[:, None]

@@ -9,7 +9,14 @@ import numpy as np
 from rl_assets.config.environment import EnvConfig
 from rl_assets.errors import EnvironmentFault
 from rl_assets.rl.envs.library import first_line, import_envpool, without_box_warnings
-from rl_assets.rl.envs.spaces import BoxActions, DiscreteActions, EnvSpaces, flatten_observations, follow
+from rl_assets.rl.envs.spaces import (
+    BoxActions,
+    DiscreteActions,
+    EnvSpaces,
+    encode_actions,
+    flatten_observations,
+    follow,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +127,7 @@ class EnvironmentPool:
         """
         if not self._is_reset:
             raise ValueError(f"pool of '{self.env.id}' was not reset: call reset() before step()")
-        told = self._encode(self._checked(actions))
+        told = encode_actions(self.spaces, self._checked(actions))
         observations, rewards, terminated, truncated, info = self._guard("be stepped", lambda: self._pool.step(told))
         valid = ~self._was_done
         terminated = np.asarray(terminated, dtype=bool) & valid
@@ -190,17 +197,6 @@ class EnvironmentPool:
         if (actions.astype(np.uint64) > self._high).any():
             raise ValueError(f"{where} span {actions.min()} to {actions.max()}: expected 0 to {np.max(self._high)}")
         return actions
-
-    def _encode(self, actions: np.ndarray) -> np.ndarray:
-        """Tell the policies' actions as the environment wants to be told them."""
-        encoding = self.spaces.encoding
-        if encoding.joint:
-            actions = np.stack(np.unravel_index(actions, encoding.joint), axis=1)
-        if encoding.starts:
-            actions = actions + np.array(encoding.starts)
-        if not encoding.shape:
-            return actions
-        return actions.astype(encoding.dtype, copy=False).reshape(self.num_envs, *encoding.shape)
 
     def _read_views(self, observations: Any, info: Any) -> "Views":
         spaces = self.spaces

@@ -279,6 +279,46 @@ def flatten_observations(parts: tuple[ObservationPart, ...], observations: Any) 
     return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
 
 
+def encode_actions(spaces: EnvSpaces, actions: np.ndarray) -> np.ndarray:
+    """Tell policies' actions as the environment wants to be told them.
+
+    Args:
+        spaces: of the environment.
+        actions: `[num_envs]` or `[num_envs, action_size]`.
+
+    Returns:
+        `[num_envs, *encoding.shape]`.
+    """
+    encoding = spaces.encoding
+    if encoding.joint:
+        actions = np.stack(np.unravel_index(actions, encoding.joint), axis=1)
+    if encoding.starts:
+        actions = actions + np.array(encoding.starts)
+    if not encoding.shape:
+        return actions
+    return actions.astype(encoding.dtype, copy=False).reshape(len(actions), *encoding.shape)
+
+
+def decode_actions(spaces: EnvSpaces, actions: np.ndarray) -> np.ndarray:
+    """Read actions that an environment was told, as policies choose them: the other way round than `encode_actions`.
+
+    Args:
+        spaces: of the environment.
+        actions: `[num_steps, *encoding.shape]`, within the environment's bounds.
+
+    Returns:
+        `[num_steps, action_size]` int64 choices that begin at 0, or float32.
+    """
+    encoding = spaces.encoding
+    flat = actions.reshape(len(actions), -1)
+    if isinstance(spaces.actions, BoxActions):
+        return flat.astype(np.float32)
+    choices = flat.astype(np.int64)
+    if encoding.starts:
+        choices = choices - np.array(encoding.starts)
+    return np.ravel_multi_index(tuple(choices.T), encoding.joint)[:, None] if encoding.joint else choices
+
+
 def follow(tree: Any, path: tuple[str, ...]) -> Any:
     """Look up what keys lead to in nested mappings."""
     for name in path:

@@ -15,6 +15,8 @@ from rl_assets.rl.envs.spaces import (
     ObservationPart,
     actions_from_json,
     actions_to_json,
+    decode_actions,
+    encode_actions,
     flatten_observations,
 )
 
@@ -89,3 +91,17 @@ def test_parts_become_one_flat_vector_in_order():
     flat = flatten_observations(parts, observations)
     assert flat.dtype == np.float32
     np.testing.assert_allclose(flat, [[0.5, -1, 0, 0, 1, 0, 1], [3, 4, 1, 0, 0, 0.2, 0.4]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Parking-v0", "Maze-v0", "Connector-v2", "Tetris-v0", "Pendulum-v1"])
+def test_actions_that_an_environment_was_told_are_read_back_as_they_were_chosen(env_id):
+    spaces = describe_env(EnvConfig(id=env_id))
+    rng = np.random.default_rng(0)
+    if isinstance(spaces.actions, BoxActions):
+        chosen = rng.uniform(spaces.actions.low, spaces.actions.high, (50, spaces.actions.size)).astype(np.float32)
+    else:
+        ns = (spaces.actions.n,) if isinstance(spaces.actions, DiscreteActions) else spaces.actions.ns
+        chosen = rng.integers(ns, size=(50, len(ns)))
+    told = encode_actions(spaces, chosen[:, 0] if isinstance(spaces.actions, DiscreteActions) else chosen)
+    assert told.shape == (50, *spaces.encoding.shape)
+    assert decode_actions(spaces, told).tolist() == chosen.tolist()
