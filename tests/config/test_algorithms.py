@@ -9,7 +9,8 @@ from rl_assets.config.algorithms import ALGORITHMS, AlgorithmName, hyperparamete
 from rl_assets.config.bc import BCConfig
 from rl_assets.config.ppo import PPOConfig
 from rl_assets.config.recipe import Recipe, hparam_key
-from rl_assets.config.sweep import SweepConfig, plan_sweep
+from rl_assets.config.sweep import SweepConfig
+from rl_assets.config.sweep_plan import plan_sweep
 from rl_assets.errors import BadInput
 from tests.config.recipe_strategies import changed
 

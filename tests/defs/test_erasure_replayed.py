@@ -1,0 +1,93 @@
+"""A backup from before an erasure is restored: the ledger, which lies outside it, is replayed over it first."""
+
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from rl_assets import api
+from rl_assets.api.opening import _honour_erasures
+from rl_assets.defs.graph import build_definitions
+from rl_assets.errors import ErasedData
+from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.erasing.replaying import due_orders, entomb_again
+from rl_assets.resources.inputs import Inputs
+from rl_assets.store.objects import ObjectStore
+from tests.defs.test_erasure import ALICE, BOB
+from tests.defs.two_clients import ACME, ACROBOT, CARTPOLE, opened
+
+PARTS = {"everything": ("state", "instance"), "records": ("instance",), "state": ("state",)}
+
+
+@pytest.mark.parametrize("parts", PARTS)
+@pytest.mark.parametrize("subject", [None, "ann"])
+def test_what_a_backup_brings_back_is_erased_again(
+    used_folder: Path, keys: dict[str, str], tmp_path: Path, parts: str, subject: str | None
+) -> None:
+    for part in PARTS[parts]:
+        shutil.copytree(used_folder / part, tmp_path / "backup" / part, symlinks=True)
+    with opened(used_folder) as used:
+        plan = api.plan_erasure(used, client=ACME["client_id"], subject=subject, actor=ALICE)
+        first = api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+    for part in PARTS[parts]:
+        shutil.rmtree(used_folder / part)
+        shutil.copytree(tmp_path / "backup" / part, used_folder / part, symlinks=True)
+    told: list[str] = []
+    with opened(used_folder) as used:  # loading the definitions sets the tombstones
+        event = used.log.latest("trained_policies", f"{CARTPOLE}|{keys['acme']}")
+        if event is not None:
+            with (
+                Inputs(log=used.log, store=ObjectStore(used.home.store_url)).for_output("x", "y") as scope,
+                pytest.raises(ErasedData, match=first["order"]),
+            ):
+                scope.open(event)
+        _honour_erasures(used, told.append)
+        assert used.log.latest("trained_policies", f"{CARTPOLE}|{keys['acme']}") is None
+        assert used.log.latest("datasets", keys["acme.d1"]) is None
+        assert (ACME["client_id"] in used.register.names()) == (subject is not None)
+        assert api.champion(used, ACROBOT)["hparam"] == keys["globex"]
+        listed = api.list_erasures(used)
+        assert [item["replays"] for item in listed] == [None, first["order"]]
+        assert [item["certificate"] for item in listed] == [1, 2]
+        estate = Estate(home=used.home, instance=used.instance)
+        assert [certificate.number for certificate in estate.ledger.verify_chain()] == [1, 2]
+        assert due_orders(estate) == ()
+        _honour_erasures(used, told.append)
+        assert len(api.list_erasures(used)) == 2, "once is enough"
+    assert any(f"order {first['order']} erased is back" in text for text in told)
+
+
+def test_nothing_is_replayed_where_nothing_came_back(used_folder: Path) -> None:
+    with opened(used_folder) as used:
+        plan = api.plan_erasure(used, client=ACME["client_id"], actor=ALICE)
+        api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+        assert entomb_again(used.home) == ()
+        assert due_orders(Estate(home=used.home, instance=used.instance)) == ()
+
+
+def test_the_daemon_s_sensor_requests_what_is_not_finished_and_what_came_back(
+    used_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(used_folder / "instance", tmp_path / "instance", symlinks=True)
+    with opened(used_folder) as used:
+        plan = api.plan_erasure(used, client=ACME["client_id"], actor=ALICE)
+        api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+        assert requested(used) == []
+    shutil.rmtree(used_folder / "instance")
+    shutil.copytree(tmp_path / "instance", used_folder / "instance", symlinks=True)
+    with opened(used_folder) as used:
+        (partition,) = requested(used)
+        assert api.list_erasures(used)[-1]["order"] == partition
+        assert used.log.latest("erasure_requests", partition) is not None
+        assert requested(used) == [partition], "until it is carried out"
+
+
+def requested(used: api.Installation) -> list[str]:
+    repository = build_definitions(used.home).get_repository_def()
+    sensor = repository.get_sensor_def("erasures_due")
+    resources = used.definitions.resources or {}
+    context = dg.build_sensor_context(
+        instance=used.instance, repository_def=repository, resources={"erasures": resources["erasures"]}
+    )
+    return [request.partition_key or "" for request in sensor.evaluate_tick(context).run_requests or ()]
