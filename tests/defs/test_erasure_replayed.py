@@ -7,9 +7,12 @@ import dagster as dg
 import pytest
 
 from rl_assets import api
+from rl_assets.api.installation import Installation
 from rl_assets.api.opening import _honour_erasures
 from rl_assets.defs.graph import build_definitions
+from rl_assets.defs.sensors.erasures_due import erasures_due
 from rl_assets.errors import ErasedData
+from rl_assets.resources.configured import ErasuresResource
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.replaying import due_orders, entomb_again
 from rl_assets.resources.inputs import Inputs
@@ -83,11 +86,11 @@ def test_the_daemon_s_sensor_requests_what_is_not_finished_and_what_came_back(
         assert requested(used) == [partition], "until it is carried out"
 
 
-def requested(used: api.Installation) -> list[str]:
-    repository = build_definitions(used.home).get_repository_def()
-    sensor = repository.get_sensor_def("erasures_due")
-    resources = used.definitions.resources or {}
-    context = dg.build_sensor_context(
-        instance=used.instance, repository_def=repository, resources={"erasures": resources["erasures"]}
+def requested(used: Installation) -> list[str]:
+    home = used.home
+    resource = ErasuresResource(
+        root=str(home.root), state=str(home.state), store_url=home.store_url, erasures=str(home.erasures_folder)
     )
-    return [request.partition_key or "" for request in sensor.evaluate_tick(context).run_requests or ()]
+    repository = build_definitions(home).get_repository_def()
+    result = erasures_due(dg.build_sensor_context(used.instance, repository_def=repository), erasures=resource)
+    return [request.partition_key or "" for request in getattr(result, "run_requests", None) or ()]

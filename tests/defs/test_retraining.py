@@ -6,17 +6,18 @@ from rl_assets import api
 from rl_assets.api.installation import Installation
 from rl_assets.resources.event_log import ARTIFACT_KEY
 from rl_assets.store.artifacts import ArtifactRef, read_artifact
+from rl_assets.store.bundles import member_seeds, policy_file
 from rl_assets.store.objects import ObjectStore
 from tests.defs.test_erasure import ALICE, BOB
 from tests.defs.two_clients import ACME, CARTPOLE, add_dataset, opened, run
 
 
-def weights(installation: Installation, hparam: str) -> dict[str, str]:
+def weights(installation: Installation, hparam: str) -> dict[int, str]:
     event = installation.log.latest("trained_policies", f"{CARTPOLE}|{hparam}")
     assert event is not None
     store = ObjectStore(installation.home.store_url)
     artifact = read_artifact(store, ArtifactRef.from_json(event.metadata[ARTIFACT_KEY]))
-    return {name: artifact.checksum(name) for name in artifact.file_names if name.startswith("policy")}
+    return {seed: artifact.checksum(policy_file(seed)) for seed in member_seeds(artifact)}
 
 
 def test_a_policy_trained_again_equals_one_that_never_saw_the_data(

@@ -7,7 +7,7 @@ from rl_assets.datasets.subjects import ErasedSubject, excludes, mentions, subje
 from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.erasure.planning import ChampionFacts, LivePartitions, plan_erasure
 from rl_assets.erasure.scope import ErasureScope
-from rl_assets.errors import ErasureRefused, UnknownPartition
+from rl_assets.errors import ErasureRefused, ObjectNotFound, UnknownPartition
 from rl_assets.lineage.records import Materialization
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.erasing.estate import Estate
@@ -16,6 +16,7 @@ from rl_assets.resources.event_log import Event
 from rl_assets.resources.lineage_log import DagsterLineageLog
 from rl_assets.store.artifacts import ArtifactRef
 from rl_assets.store.history import ChampionHistory
+from rl_assets.store.tombstones import Erased
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +127,16 @@ def _versions(estate: Estate, key: str) -> list[Event]:
 
 
 def _holds(estate: Estate, event: Event, subject: ErasedSubject) -> bool:
-    artifact = open_event(estate.store, event)
+    """Whether a version of a dataset holds a subject; one whose bytes an order erased counts as if it did."""
+    try:
+        artifact = open_event(estate.store, event)
+    except ObjectNotFound:
+        identity = Erased(
+            asset=event.asset, partition=event.partition, event_id=event.event_id, data_version=event.data_version
+        )
+        if estate.store.tombstones.order_of_event(identity) is None:
+            raise
+        return True
     is_meant = excludes([subject])
     return any(is_meant(name) for file in artifact.file_names for name in subjects_of(artifact.read(file), file))
 

@@ -87,7 +87,8 @@ def plan_retraining(estate: Estate, plan: ErasurePlan, *, order: str) -> Retrain
     library = SweepLibrary(files=estate.home.sweeps_folder, submitted=estate.home.submitted_sweeps_folder)
     speeds = _speeds(estate, plan)
     items = []
-    for sweep, event in read_demand(estate.log).sweeps.items():
+    # The oldest first: what a training starts from was asked for before it.
+    for sweep, event in reversed(list(read_demand(estate.log).sweeps.items())):
         asked = sweep_plan(estate, event)
         cells = sorted(lost & set(_cells(event)))
         if asked is None or sweep in going or not cells:
