@@ -43,12 +43,14 @@ def test_a_trace_says_what_is_missing_and_that_it_is_not_complete(
             "is_complete": False,
             "steps": [event(2, "promoted_models") | made, event(1, "datasets") | made | {"files": files}],
             "missing": [event(7, "sweep_configs")],
+            "erased": [event(8, "gate_evaluations") | {"order": "e-0123456789"}],
             "unrecorded": [event(2, "promoted_models")],
         }
     )
     out = capsys.readouterr().out
     assert ("ab" * 32 in out) if files else ("no longer has their list" in out)
     assert "missing: sweep_configs:x@7" in out
+    assert "evidence that is gone: gate_evaluations:x@8 was erased by order e-0123456789" in out
     assert "not recorded: what promoted_models:x@2 read" in out
     assert out.endswith("NOT complete: see the lines above\n")
     assert "0, 1" in out

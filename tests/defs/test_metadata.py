@@ -31,11 +31,11 @@ def swept(tmp_path_factory: pytest.TempPathFactory):
         yield installation
 
 
-def test_the_graph_has_its_eight_assets_with_group_owner_kind_and_description(installation: Installation) -> None:
+def test_the_graph_has_its_assets_with_group_owner_kind_and_description(installation: Installation) -> None:
     specs = {spec.key.to_user_string(): spec for spec in installation.definitions.resolve_all_asset_specs()}
-    assert set(specs) == set(ASSETS)
+    assert set(specs) == {*ASSETS, "erasure_requests", "erasure_certificates"}
     for spec in specs.values():
-        assert spec.group_name in {"datasets", "sweeps", "training", "selection", "promotion"}
+        assert spec.group_name in {"datasets", "sweeps", "training", "selection", "promotion", "compliance"}
         assert spec.owners
         assert spec.kinds
         assert spec.description
@@ -53,6 +53,8 @@ def test_all_sensors_run_from_the_start(installation: Installation) -> None:
             "gate_passed",
             "sweep_settled",
             "alerts_due",
+            "erasures_due",
+            "retention_due",
         ],
         dg.DefaultSensorStatus.RUNNING,
     )

@@ -12,7 +12,7 @@ RETENTION_KEY = "rl/retention"
 
 
 @dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING, target=None)
-def retention_due(context: dg.SensorEvaluationContext, erasures: ErasuresResource) -> dg.SkipReason:
+def retention_due(context: dg.SensorEvaluationContext, erasures: ErasuresResource) -> dg.SensorResult:
     """List datasets that may not be kept any longer; each is planned once, and shown on the dataset's page.
 
     `erasures_due` carries out what is ordered. The cursor says which datasets were shown with which plan.
@@ -40,5 +40,4 @@ def retention_due(context: dg.SensorEvaluationContext, erasures: ErasuresResourc
             said.add(plan.plan_id)
     for line in lines:
         context.log.warning(line)
-    context.update_cursor(" ".join(sorted(said)))
-    return dg.SkipReason("; ".join(lines) or "no dataset has expired")
+    return dg.SensorResult(skip_reason="; ".join(lines) or "no dataset has expired", cursor=" ".join(sorted(said)))

@@ -51,12 +51,12 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_worlds(tmp_path_factory: pytest.TempPathFactory, own_register_key: None) -> Worlds:
+def sqlite_worlds(tmp_path_factory: pytest.TempPathFactory, own_keys: None) -> Worlds:
     return Worlds(tmp_path_factory.mktemp("sqlite"), None)
 
 
 @pytest.fixture(scope="session")
-def postgres_worlds(tmp_path_factory: pytest.TempPathFactory, server: Server, own_register_key: None) -> Worlds:
+def postgres_worlds(tmp_path_factory: pytest.TempPathFactory, server: Server, own_keys: None) -> Worlds:
     return Worlds(tmp_path_factory.mktemp("on-postgres"), server)
 
 
