@@ -5,11 +5,13 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from rl_assets import api
 from rl_assets.api.installation import Installation
 from rl_assets.errors import (
+    ErasureIncomplete,
     ErasureRefused,
     PlanStale,
     RoleMissing,
@@ -17,6 +19,8 @@ from rl_assets.errors import (
     UnknownPartition,
 )
 from rl_assets.resources.actors import Actor
+from rl_assets.resources.erasing.estate import Estate
+from rl_assets.resources.erasing.execution import Execution
 from rl_assets.resources.event_log import ARTIFACT_KEY
 from rl_assets.resources.lineage_log import ASSETS
 from rl_assets.store.artifacts import ArtifactRef, read_artifact
@@ -209,3 +213,48 @@ def test_a_confirmed_order_is_told_again_and_not_done_again(used: Installation) 
     assert (second["certificate"], second["sha256"]) == (first["certificate"], first["sha256"])
     assert second["was_finished"]
     assert len(api.list_erasures(used)) == 1
+
+
+@pytest.mark.parametrize("what", ["bytes", "name"])
+def test_a_copy_that_somebody_put_aside_is_found_and_nothing_is_certified(
+    used: Installation, used_folder: Path, what: str
+) -> None:
+    source = (used_folder / "acme.npz").read_bytes()
+    copy = used.home.state / "exports" / "aside.bin"
+    copy.parent.mkdir()
+    copy.write_bytes(b"before" + source if what == "bytes" else f"for {ACME['client_id'].upper()}".encode())
+    plan = plan_acme(used)
+    with pytest.raises(ErasureIncomplete, match=r"still found: 1 in state \(aside.bin\): nothing is certified"):
+        api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+    (order,) = api.list_erasures(used)
+    assert (order["certificate"], order["steps_done"][-1]) == (None, "records")
+    copy.unlink()
+    assert api.confirm_erasure(used, plan["plan_id"], actor=BOB)["order"] == order["order"]
+
+
+def test_what_was_logged_while_records_were_removed_goes_too(
+    used: Installation, keys: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = used.log.latest("policy_evaluations", f"{CARTPOLE}|{keys['acme']}")
+    assert late is not None
+    real = Execution._delete_records
+
+    def log_late(self: Execution) -> object:
+        result = real(self)
+        used.instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                asset_key="policy_evaluations",
+                partition=late.partition,
+                metadata=late.entries,
+                tags={"dagster/data_version": late.data_version},
+            )
+        )
+        return result
+
+    monkeypatch.setattr(Execution, "_delete_records", log_late)
+    plan = plan_acme(used)
+    outcome = api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+    journal = Estate(home=used.home, instance=used.instance).ledger.journal(outcome["order"])
+    assert [item["partition"] for item in journal["verify"].result["late"]] == [late.partition]
+    assert outcome["erased"]["policy_evaluations"] == plan["counts"]["policy_evaluations"] + 1
+    assert used.log.latest("policy_evaluations", late.partition) is None

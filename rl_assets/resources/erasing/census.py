@@ -8,6 +8,7 @@ from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.erasure.planning import ChampionFacts, LivePartitions, plan_erasure
 from rl_assets.erasure.scope import ErasureScope
 from rl_assets.errors import ErasureRefused, ObjectNotFound, UnknownPartition
+from rl_assets.lineage.graph import LineageGraph
 from rl_assets.lineage.records import Materialization
 from rl_assets.resources.demand import envs_of, hparams_of
 from rl_assets.resources.erasing.estate import Estate
@@ -82,8 +83,17 @@ def wish_subject(estate: Estate, subject: str, pseudonym: str, keys: Iterable[st
     return Wish(scope=scope, subject=erased)
 
 
-def make_plan(estate: Estate, wish: Wish, *, include_possibly_affected: bool | None) -> ErasurePlan:
+def make_plan(
+    estate: Estate, wish: Wish, *, include_possibly_affected: bool | None, order: str | None = None
+) -> ErasurePlan:
     """Say exactly what an erasure would take as things stand; changes nothing.
+
+    Args:
+        estate: where.
+        wish: what is to go.
+        include_possibly_affected: whether what is of unknown origin goes too; None leaves it open.
+        order: the order that is carried out, if one is: what read anything that it has erased goes too, although the
+            records of that are gone.
 
     Raises:
         StoreError: a dataset's or a sweep's bytes cannot be read, so that nobody can say what is in it.
@@ -111,7 +121,7 @@ def make_plan(estate: Estate, wish: Wish, *, include_possibly_affected: bool | N
         live=_live_partitions(estate),
         include_possibly_affected=include_possibly_affected,
         holding_subject=holding,
-        naming_only=own_sweeps,
+        naming_only=[*own_sweeps, *([] if order is None else _readers_of_erased(estate, graph, order))],
     )
 
 
@@ -151,6 +161,28 @@ def _refuse_unwritable(estate: Estate, event: Event, subject: str) -> None:
                 "no column of it says which episodes are about whom: expected the column 'subject'; take the subject "
                 "out of the client's files and register them again, or erase the whole dataset"
             )
+
+
+def _readers_of_erased(estate: Estate, graph: LineageGraph, order: str) -> list[int]:
+    """Events that data of what an order erased went into: logged while its records were removed."""
+    tombstones = estate.store.tombstones
+    return [
+        event.event_id
+        for event in graph.events
+        if any(
+            record.role == "data"
+            and tombstones.order_of_event(
+                Erased(
+                    asset=record.asset,
+                    partition=record.partition,
+                    event_id=record.event_id,
+                    data_version=record.data_version,
+                )
+            )
+            == order
+            for record in event.inputs or ()
+        )
+    ]
 
 
 def _is_only_about(sweep: Materialization, scope: ErasureScope) -> bool:

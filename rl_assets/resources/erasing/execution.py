@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from rl_assets.erasure.certificate import Certificate
 from rl_assets.erasure.issuing import Outcome, ScanResult, issue
 from rl_assets.erasure.keys import SigningKeyPlace
 from rl_assets.erasure.orders import Order
-from rl_assets.erasure.plan import ErasurePlan
+from rl_assets.erasure.plan import ErasurePlan, EventIdentity
 from rl_assets.errors import ErasureIncomplete
 from rl_assets.resources.erasing.census import Wish, make_plan
 from rl_assets.resources.erasing.champions import Champions
@@ -146,12 +146,12 @@ class Execution:
         }
 
     def _verify(self) -> Mapping[str, Any]:
-        late = 0
+        late: list[EventIdentity] = []
         for _ in range(MAX_ROUNDS):
             plan = self._current_plan()
             if not plan.erased:
                 break
-            late = late + len(plan.erased)
+            late += plan.erased
             self._tell(f"{len(plan.erased)} materializations were logged meanwhile: removing them")
             self._entomb(plan)
             delete_bytes(self._estate, plan, divide(self._estate, plan))
@@ -171,7 +171,7 @@ class Execution:
                 f"order '{self._order.order_id}': what was erased is still found: {'; '.join(found)}: nothing is "
                 "certified; remove what was copied there by other means, then confirm the same plan again"
             )
-        return {"scans": [scan.to_json() for scan in scans], "num_late": late}
+        return {"scans": [scan.to_json() for scan in scans], "late": [asdict(event) for event in late]}
 
     def _forget(self) -> Mapping[str, Any]:
         scope = self._order.plan.scope
@@ -187,8 +187,10 @@ class Execution:
         key = SigningKeyPlace.from_environment().obtain()
         journal = ledger.journal(order.order_id)
         code = provenance()
+        plan = self._final_plan()
+        late = [EventIdentity(**event) for event in journal["verify"].result["late"]]
         outcome = Outcome(
-            plan=self._final_plan(),
+            plan=replace(plan, erased=(*plan.erased, *late)),
             steps=[(entry.step, entry.completed_at) for entry in journal.values()],
             verification=[
                 ScanResult(**{name: scan[name] for name in ("what", "num_scanned", "size_bytes", "hits")})
@@ -224,7 +226,12 @@ class Execution:
         self._estate.store.tombstones.write(tombstone)
 
     def _current_plan(self) -> ErasurePlan:
-        return make_plan(self._estate, self._wish, include_possibly_affected=self._order.plan.include_possibly_affected)
+        return make_plan(
+            self._estate,
+            self._wish,
+            include_possibly_affected=self._order.plan.include_possibly_affected,
+            order=self._order.order_id,
+        )
 
     def _final_plan(self) -> ErasurePlan:
         """The plan as it was made under quarantine."""

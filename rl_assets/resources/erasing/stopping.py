@@ -109,10 +109,10 @@ class WorkStop:
             lost = why_worker_is_lost(run)
             if lost is not None:
                 self._estate.instance.report_run_failed(run, lost)
-            elif run.status in {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}:
+                continue
+            if run.status in {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}:
                 self._stop(run)
-            else:
-                found.append(run)
+            found.append(run)
         return tuple(found)
 
     def _others(self) -> Iterable[tuple[str, Collection[str]]]:
