@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from rl_assets.api.drive import drive, error_of, execute, reason_of, tell_receivers
+from rl_assets.api.drive import drive, error_of, execute, has_daemon, reason_of, tell_receivers
 from rl_assets.api.installation import Installation
 from rl_assets.api.sweeps import run_sweep
 from rl_assets.config.sweep import SweepConfig
@@ -135,7 +135,10 @@ def confirm_erasure(
 
 
 def carry_out(installation: Installation, order: Order, *, on_event: Callable[[str], None]) -> dict[str, Any]:
-    """Let a run of `erasure_certificates` carry an order out in this process, then the sensors rank and report anew."""
+    """Let a run of `erasure_certificates` carry an order out in this process, then the sensors rank and report anew.
+
+    Where a daemon lives, its sensors do that.
+    """
     estate = _estate(installation)
     report_request(estate, order)
     add_keys(installation.instance, ERASURES, [order.order_id])
@@ -144,8 +147,9 @@ def carry_out(installation: Installation, order: Order, *, on_event: Callable[[s
         result = execute(installation, assets=[dg.AssetKey(CERTIFICATES)], partition=order.order_id)
         if not result.success:
             raise error_of(result) or ErasureError(f"order '{order.order_id}': {reason_of(result)}")
-        for _ in drive(installation):
-            pass
+        if not has_daemon(installation.instance):
+            for _ in drive(installation):
+                pass
     certificate = estate.ledger.certificate_of(order.order_id)
     assert certificate is not None, "a run that succeeded has appended it"
     return {
