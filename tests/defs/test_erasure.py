@@ -19,6 +19,7 @@ from rl_assets.errors import (
     UnknownPartition,
 )
 from rl_assets.resources.actors import Actor
+from rl_assets.resources.alert_events import AlertEvents
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.execution import Execution
 from rl_assets.resources.event_log import ARTIFACT_KEY
@@ -142,6 +143,10 @@ def test_production_goes_back_to_an_untainted_version_or_is_vacated_aloud(
         api.champion(used, CARTPOLE)
     titles = [entry["title"] for entry in api.history(used, CARTPOLE)["transitions"]]
     assert "vacated" in titles
+    events = AlertEvents(used.log, ui_url=None)
+    alerts = [alert for alert in events.between(0, events.newest()) if alert.kind == "vacated"]
+    assert [alert.title for alert in alerts] == [f"{CARTPOLE}: nobody is in production"]
+    assert outcome["order"] in alerts[0].sentence
     assert list(api.load_champions(used)) == [ACROBOT]
 
 
