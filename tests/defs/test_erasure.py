@@ -150,6 +150,28 @@ def test_production_goes_back_to_an_untainted_version_or_is_vacated_aloud(
     assert list(api.load_champions(used)) == [ACROBOT]
 
 
+def test_the_newest_untainted_version_takes_over(used: Installation, keys: dict[str, str]) -> None:
+    theirs = run(used, "theirs", dataset=keys["globex.d1"], fixed={"num_envs": 4, "num_steps": 32, "hidden_sizes": [4]})
+    api.promote(used, CARTPOLE, theirs, reason="shadow run", actor=ALICE)
+    api.promote(used, CARTPOLE, keys["acme"], seed=0, reason="back", actor=ALICE)
+    plan = plan_acme(used)
+    (change,) = plan["champions"]
+    assert change["replacement"] == change["production"] - 1
+    outcome = api.confirm_erasure(used, plan["plan_id"], actor=BOB)
+    assert [item["action"] for item in outcome["champions"]] == ["roll_back"]
+    champion = api.champion(used, CARTPOLE)
+    assert champion["hparam"] == theirs
+    assert (champion["action"], champion["actor"], champion["role"]) == ("roll_back", "bob", "eraser")
+    event = used.log.latest("promoted_models", CARTPOLE)
+    assert event is not None
+    assert event.metadata["action"] == "roll_back", "the UI shows it"
+    assert CARTPOLE in api.load_champions(used)
+    assert api.examine(used)["findings"] == []
+    told = json.dumps(api.history(used, CARTPOLE))
+    assert keys["acme"] not in told
+    assert "back" not in [entry["reason"] for entry in api.history(used, CARTPOLE)["transitions"]]
+
+
 def test_a_plan_that_something_changed_is_refused_and_says_what(used: Installation, keys: dict[str, str]) -> None:
     plan = plan_acme(used)
     run(used, "later", dataset=keys["acme.d2"], fixed={"num_envs": 4, "num_steps": 32, "hidden_sizes": [4]})

@@ -23,8 +23,8 @@ from rl_assets.resources.lineage_log import ASSETS
 from tests.defs.two_clients import CARTPOLE
 
 STEPS = (
-    "_quarantine", "_stop_work", "_plan_again", "_plan_retraining", "_champions", "_note_traces", "_delete_bytes",
-    "_delete_records", "_verify", "_forget", "_certify",
+    "_quarantine", "_stop_work", "_plan_again", "_plan_retraining", "_succeed", "_note_traces", "_delete_bytes",
+    "_delete_records", "_announce", "_verify", "_forget", "_certify",
 )  # fmt: skip
 CALLS = (
     "rl_assets.resources.erasing.execution.delete_renderings",

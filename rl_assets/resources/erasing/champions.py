@@ -1,6 +1,7 @@
 """What becomes of production where a champion's data is erased: an untainted version takes over, or nobody does."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -47,29 +48,35 @@ class Champions:
         self._estate, self._order, self._actor, self._is_verified = estate, order, actor, is_verified
         self._tell = on_event
 
-    def succeed(self, changes: Iterable[ChampionChange]) -> tuple[Succession, ...]:
+    def succeed(self, changes: Iterable[ChampionChange]) -> None:
         """Take erased champions out of production.
 
         Raises:
             StoreError: a history is damaged, or cannot be written.
         """
-        return tuple(filter(None, (self._succeed(change) for change in changes if change.action != "keep")))
-
-    def _succeed(self, change: ChampionChange) -> Succession | None:
-        history = ChampionHistory(self._estate.store, change.env)
-        while True:
-            done = next((entry for entry in history.transitions() if self._is_ours(entry)), None)
-            if done is None:
-                standing = history.standing()
-                if change.production is None or standing.generation != change.production:
-                    return None  # somebody changed production since: what is planned next says whether theirs goes
-                target = self._servable(change, history)
-                try:
-                    history.append(self._transition(change.env, target), expected_generation=change.production)
-                except PromotionConflict:
-                    return None
+        for change in changes:
+            history = ChampionHistory(self._estate.store, change.env)
+            if change.action == "keep" or change.production is None or self._ours(history) is not None:
                 continue
-            return self._record(change.env, history, done)
+            # Where somebody changed production since it was planned, they did so with what is not erased.
+            if history.standing().generation == change.production:
+                target = self._servable(change, history)
+                with suppress(PromotionConflict):
+                    history.append(self._transition(change.env, target), expected_generation=change.production)
+
+    def announce(self, changes: Iterable[ChampionChange]) -> tuple[Succession, ...]:
+        """Tell Dagster's log, and so the UI and those who are told of things, what became of production.
+
+        Raises:
+            StoreError: a history is damaged, or the bytes of a version that took over are.
+        """
+        found = []
+        for change in changes:
+            history = ChampionHistory(self._estate.store, change.env)
+            done = self._ours(history)
+            if done is not None:
+                found.append(self._record(change.env, history, done))
+        return tuple(found)
 
     def redact(self, plan: ErasurePlan) -> int:
         """Leave hashes alone in the histories' entries on what goes.
@@ -86,8 +93,10 @@ class Champions:
             ChampionHistory(store, env).redact(versions, order=self._order) for env in store.folders("champions")
         )
 
-    def _is_ours(self, entry: Transition) -> bool:
-        return entry.request == self._order and entry.outcome == "done"
+    def _ours(self, history: ChampionHistory) -> Transition | None:
+        """What this order has done in an environment."""
+        entries = history.transitions()
+        return next((entry for entry in entries if entry.request == self._order and entry.outcome == "done"), None)
 
     def _servable(self, change: ChampionChange, history: ChampionHistory) -> Champion | None:
         """The newest version that was in production, is not erased and is whole, from the planned one down."""
@@ -123,7 +132,7 @@ class Champions:
         )
 
     def _record(self, env: str, history: ChampionHistory, done: Transition) -> Succession:
-        """Tell Dagster's log, unless it knows."""
+        """One record, unless the log has it."""
         number, log = history.transitions().index(done) + 1, self._estate.log
         records = [*log.versions(PROMOTED, env), *(item for item in log.vacancies(PROMOTED) if item.partition == env)]
         known = any(event.metadata.get(TRANSITION_KEY) == number for event in records)

@@ -50,6 +50,14 @@ class Execution:
     ) -> None:
         self._estate, self._order, self._tell, self._now = estate, order, on_event, now
         self._wish = Wish(scope=order.plan.scope, subject=order.subject)
+        confirmed = order.confirmed_by or order.requested_by
+        self._champions = Champions(
+            estate,
+            order=order.order_id,
+            actor=confirmed.name,
+            is_verified=confirmed.is_verified,
+            on_event=on_event,
+        )
 
     def run(self) -> Certificate:
         """Carry out what is not done yet.
@@ -67,10 +75,11 @@ class Execution:
             "stop_work": self._stop_work,
             "plan_again": self._plan_again,
             "retraining": self._plan_retraining,
-            "champions": self._champions,
+            "champions": self._succeed,
             "traces": self._note_traces,
             "bytes": self._delete_bytes,
             "records": self._delete_records,
+            "announce": self._announce,
             "verify": self._verify,
             "register": self._forget,
         }
@@ -106,19 +115,15 @@ class Execution:
     def _plan_retraining(self) -> Mapping[str, Any]:
         return plan_retraining(self._estate, self._final_plan(), order=self._order.order_id).to_json()
 
-    def _champions(self) -> Mapping[str, Any]:
+    def _succeed(self) -> Mapping[str, Any]:
         plan = self._final_plan()
-        confirmed = self._order.confirmed_by or self._order.requested_by
-        champions = Champions(
-            self._estate,
-            order=self._order.order_id,
-            actor=confirmed.name,
-            is_verified=confirmed.is_verified,
-            on_event=self._tell,
-        )
-        succession = [asdict(item) for item in champions.succeed(plan.champions)]
-        redacted = champions.redact(plan)
-        return {"succession": succession, "num_entries_redacted": redacted}
+        self._champions.succeed(plan.champions)
+        return {"num_entries_redacted": self._champions.redact(plan)}
+
+    def _announce(self) -> Mapping[str, Any]:
+        """After records are removed, so that this one stays."""
+        succession = self._champions.announce(self._final_plan().champions)
+        return {"succession": [asdict(item) for item in succession]}
 
     def _note_traces(self) -> Mapping[str, Any]:
         plan = self._final_plan()
