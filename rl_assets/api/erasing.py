@@ -22,10 +22,11 @@ from rl_assets.errors import BadInput, CertificateRejected, ErasureError, Erasur
 from rl_assets.resources.actors import Actor, os_user
 from rl_assets.resources.erasing.accounts import report_request
 from rl_assets.resources.erasing.census import Wish, make_plan, wish_client, wish_datasets, wish_subject
+from rl_assets.resources.erasing.deletion import with_sizes
 from rl_assets.resources.erasing.estate import Estate
 from rl_assets.resources.erasing.execution import heard_by
 from rl_assets.resources.erasing.places import source_places
-from rl_assets.resources.erasing.retraining import RetrainingPlan
+from rl_assets.resources.erasing.retraining import RetrainingItem, RetrainingPlan
 from rl_assets.resources.home import find_home
 
 ROLE = "eraser"
@@ -64,7 +65,7 @@ def plan_erasure(
     asking = actor or os_user()
     estate.roles.require(asking, ROLE, to="plan an erasure")
     wish = _wish(estate, client=client, datasets=tuple(datasets), subject=subject)
-    plan = make_plan(estate, wish, include_possibly_affected=include_possibly_affected)
+    plan = with_sizes(estate, make_plan(estate, wish, include_possibly_affected=include_possibly_affected))
     request = estate.requests.keep(
         PlanRequest(
             plan=plan,
@@ -115,6 +116,7 @@ def confirm_erasure(
     was_finished = order is not None and estate.ledger.certificate_of(order.order_id) is not None
     if order is None:
         request = estate.requests.find(plan_id)
+        _client(estate, request.plan.scope.pseudonym)
         _refuse_held(estate, request.plan)
         first = request.requested_by
         is_second = estate.roles.require_second(confirming, first=first.name, to=f"confirm plan {plan_id}")
@@ -231,12 +233,18 @@ def verify_certificate(file: Path, *, public_key: Path | None = None, ledger: Pa
 
 
 def retraining_plan(installation: Installation, order_id: str) -> dict[str, Any]:
-    """What can be trained again after an erasure, without the data, and what it costs.
+    """What can be trained again after an erasure, without the data, what it costs, and whether it was launched.
 
     Raises:
         ErasureRefused: there is no such order, or it has not come so far.
     """
-    return _retraining(_estate(installation), order_id).to_json()
+    plan = _retraining(_estate(installation), order_id)
+    sweeps, cells = installation.log.latest_ids("sweep_configs"), installation.log.latest_ids("trained_policies")
+    told = plan.to_json()
+    for item, line in zip(plan.items, told["items"], strict=True):
+        name = item.config["name"] if item.config is not None else item.sweep
+        line["is_launched"] = name in sweeps if item.config is not None else set(item.cells) <= set(cells)
+    return told
 
 
 def retrain(
@@ -245,19 +253,27 @@ def retrain(
     """Launch all sweeps of the plan for training again, one after another.
 
     Returns:
-        For each sweep `{"sweep", "how", "launched_as", "failed"}`.
+        For each sweep `{"sweep", "how", "launched_as", "failed", "refused"}`; `refused` says why it was not launched.
 
     Raises:
         ErasureRefused: there is no such order, or it has not come so far.
-        BadInput: a sweep is refused.
     """
     estate, tell = _estate(installation), on_event or (lambda _: None)
-    done = []
-    for item in _retraining(estate, order_id).items:
-        if item.how == "by hand" or (item.how == "without" and item.config is None):
-            tell(f"{item.sweep}: its definition is gone; write it anew without the data")
-            done.append({"sweep": item.sweep, "how": item.how, "launched_as": None, "failed": []})
-            continue
+    return [
+        {"sweep": item.sweep, "how": item.how} | _launch(installation, estate, item, order_id, tell)
+        for item in _retraining(estate, order_id).items
+    ]
+
+
+def _launch(
+    installation: Installation, estate: Estate, item: RetrainingItem, order_id: str, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Launch one sweep; one that is refused does not keep the others from being launched."""
+    if item.how == "by hand":
+        reason = "its definition is gone: write it anew without the data"
+        tell(f"{item.sweep}: {reason}")
+        return {"launched_as": None, "failed": [], "refused": reason}
+    try:
         config = (
             SweepConfig.parse(item.config, source=f"retraining of {item.sweep}")
             if item.config is not None
@@ -267,8 +283,10 @@ def retrain(
         if item.how == "again":
             _renew_datasets(installation, estate.ledger.order(order_id).plan)
         outcome = run_sweep(installation, config, on_event=tell)
-        done.append({"sweep": item.sweep, "how": item.how, "launched_as": config.name, "failed": list(outcome.failed)})
-    return done
+    except BadInput as error:
+        tell(f"{item.sweep}: refused: {error}")
+        return {"launched_as": None, "failed": [], "refused": str(error)}
+    return {"launched_as": config.name, "failed": list(outcome.failed), "refused": None}
 
 
 def _renew_datasets(installation: Installation, plan: ErasurePlan) -> None:
@@ -280,7 +298,7 @@ def _renew_datasets(installation: Installation, plan: ErasurePlan) -> None:
 
 
 def _wish(estate: Estate, *, client: str | None, datasets: tuple[str, ...], subject: str | None) -> Wish:
-    pseudonym = None if client is None else estate.register.find_client(client)
+    pseudonym = None if client is None else _client(estate, client)
     if subject is not None:
         owners = {key.split(".")[0] for key in datasets} | ({pseudonym} if pseudonym else set())
         if len(owners) != 1:
@@ -294,6 +312,14 @@ def _wish(estate: Estate, *, client: str | None, datasets: tuple[str, ...], subj
     if pseudonym is None:
         raise BadInput("nothing to erase is named: expected a client, datasets or a data subject")
     return wish_client(estate, pseudonym)
+
+
+def _client(estate: Estate, name: str) -> str:
+    """The pseudonym of a client; one that is erased is told by the order."""
+    order = estate.store.tombstones.order_of_client(name)
+    if order is not None:
+        raise ErasureRefused(f"client '{name}' was erased by order {order}: nothing is left of it")
+    return estate.register.find_client(name)
 
 
 def _holds(estate: Estate, plan: ErasurePlan) -> list[dict[str, Any]]:

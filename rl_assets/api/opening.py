@@ -43,9 +43,9 @@ def open_installation(
 
 def _honour_erasures(installation: Installation, on_event: Callable[[str], None]) -> None:
     estate = Estate(home=installation.home, instance=installation.instance)
-    due = due_orders(estate, on_event=on_event)
-    for order in due:
-        carry_out(installation, order, on_event=on_event)
+    while due := due_orders(estate, on_event=on_event):
+        for order in due:
+            carry_out(installation, order, on_event=on_event)
     for order in estate.ledger.unfinished():
         on_event(
             f"erasure {order.order_id} is not finished: go on with `rlctl erase --confirm {order.plan.plan_id}`; "

@@ -22,6 +22,7 @@ from rl_assets.resources.event_log import Event
 from rl_assets.resources.inputs import Inputs
 from rl_assets.resources.parent_admission import admit_parents
 from rl_assets.store.objects import ObjectStore
+from rl_assets.store.tombstones import Tombstones
 
 POLL_EVERY_S = 1.0
 
@@ -123,8 +124,9 @@ def launch_sweep(installation: Installation, config: SweepConfig, *, source: str
         BadInput: refused before anything was written.
         TrainingError: the sweep could not be materialized.
     """
-    exact = admit_sweep(config, register=installation.register, source=source)
     inputs = Inputs(log=installation.log, store=ObjectStore(installation.home.store_url))
+    _refuse_erased_datasets(config, inputs.tombstones, source=source or config.name)
+    exact = admit_sweep(config, register=installation.register, source=source)
     admit_parents(exact, inputs=inputs, source=source)
     filed = installation.library.filed()[0].get(config.name)
     if filed is not None and filed != config:
@@ -148,6 +150,13 @@ def launch_sweep(installation: Installation, config: SweepConfig, *, source: str
     if not result.success or event is None:
         raise TrainingError(f"sweep '{config.name}' could not be materialized: {reason_of(result)}")
     return event
+
+
+def _refuse_erased_datasets(config: SweepConfig, tombstones: Tombstones, *, source: str) -> None:
+    for key in (config.dataset, *(step.dataset for step in config.sequence)):
+        order = tombstones.order_of_dataset(key) if isinstance(key, str) else None
+        if order is not None:
+            raise InvalidConfig(f"{source}: field 'dataset': '{key}' was erased by order {order}: train on another")
 
 
 def _is_settled(installation: Installation, sweep_event: Event) -> bool:

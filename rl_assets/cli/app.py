@@ -199,7 +199,9 @@ def erase(
 ) -> None:
     """Print exactly what an erasure would take and change nothing; with --confirm PLAN_ID, carry that plan out.
 
-    Needs the role 'eraser', and a second person to confirm. docs/runbooks/erasure.md walks through it.
+    Such as: rlctl erase --client "Example Client", then rlctl erase --confirm p-0123456789ab. A --subject needs the
+    --client or the --dataset that it is in. Needs the role 'eraser', and a second person to confirm; rlctl verify
+    checks the certificate. docs/runbooks/erasure.md walks through it.
     """
     from rl_assets.cli import erasing
 

@@ -16,7 +16,7 @@ dataset_app = typer.Typer(
 _EPISODES = """Files of episodes end in .npz, .parquet, .arrow, .feather, .hdf5 or .h5. They are Minari's, or have one
 row for each step with the columns observations, actions, rewards, terminated, truncated and episode_id. Others are kept
 as they are."""
-_CARD = ("num_episodes", "num_steps", "nan_share", "env")
+_CARD = ("num_episodes", "num_steps", "nan_share", "env", "num_erased_subjects")
 
 
 @dataset_app.command("add", epilog=_EPISODES)

@@ -13,7 +13,7 @@ from rl_assets.cli.printing import print_lines, print_table
 from rl_assets.errors import BadInput
 from rl_assets.reports.numbers import count_of
 
-MAX_ROWS = 30
+MAX_ROWS = 200
 
 
 def erase(
@@ -81,6 +81,7 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     print_table("one by one", ("asset", "partition", "event"), rows)
     if len(plan["erased"]) > MAX_ROWS:
         print_lines(f"and {len(plan['erased']) - MAX_ROWS} more; --json lists all")
+    print_lines(f"in the store: {count_of(plan['num_objects'], 'object')}, {plan['size_bytes']:,} bytes")
     for change in plan["champions"]:
         print_lines(_champion_line(change))
     keys = [_keys_line(name, found) for name, found in plan["keys"].items() if found]
@@ -90,7 +91,8 @@ def print_plan(plan: Mapping[str, Any]) -> None:
     _print_doubts(plan)
     for hold in plan["holds"]:
         print_lines(
-            f"LEGAL HOLD {hold['number']} since {hold['placed_at']}, by {hold['placed_by']}: it cannot be confirmed"
+            f"LEGAL HOLD {hold['number']} since {hold['placed_at']}, by {hold['placed_by']}: it cannot be confirmed "
+            f"before `rlctl client release CLIENT {hold['number']} --reason TEXT`"
         )
     if not plan["holds"]:
         who = (
@@ -113,7 +115,9 @@ def print_outcome(answer: Mapping[str, Any]) -> None:
     ]
     print_table("searched for what was erased", ("where", "files or objects", "bytes", "found"), rows)
     if answer["retraining"]["items"]:
-        print_lines(f"others lost policies by it; rlctl retrain {answer['order']} shows what trains them again")
+        print_lines(
+            f"policies were lost by it; rlctl retrain {answer['order']} shows what trains them without the data"
+        )
 
 
 def print_certificate(answer: Mapping[str, Any]) -> None:
@@ -129,6 +133,10 @@ def print_certificate(answer: Mapping[str, Any]) -> None:
         ("asset", "materializations"),
         [(asset, str(number)) for asset, number in answer["erased"].items()],
     )
+    for change in answer["champions"]:
+        print_lines(_champion_line(change))
+    if answer["replays"]:
+        print_lines(f"it carried out order {answer['replays']} once more, over a backup that was restored")
     found = sum(scan["hits"] for scan in answer["verification"])
     print_lines(f"found afterwards in {count_of(len(answer['verification']), 'kind')} of places: {found}")
 
@@ -141,7 +149,7 @@ def print_orders(orders: Sequence[Mapping[str, Any]]) -> None:
             order["ordered_at"],
             order["scope"],
             str(order["num_materializations"]),
-            f"certificate {order['certificate']}"
+            f"certificate {order['certificate']}" + (f", replays {order['replays']}" if order["replays"] else "")
             if order["certificate"]
             else f"NOT FINISHED after {(order['steps_done'] or ['its confirmation'])[-1]}",
         )
@@ -165,10 +173,11 @@ def print_retraining(plan: Mapping[str, Any]) -> None:
             str(len(item["cells"])),
             f"{item['env_steps']:,}",
             "–" if item["seconds"] is None else f"{item['seconds']:,.0f} s",
+            "launched" if item["is_launched"] else "to do",
         )
         for item in plan["items"]
     ]
-    print_table("train again", ("sweep", "how", "policies lost", "env steps", "about"), rows)
+    print_table("train again", ("sweep", "how", "policies lost", "env steps", "about", "state"), rows)
     print_lines(f"to launch it: rlctl retrain {plan['order']} --launch")
 
 
@@ -176,7 +185,7 @@ def print_retrained(done: Sequence[Mapping[str, Any]]) -> None:
     """What was launched, and what of it failed."""
     for item in done:
         if item["launched_as"] is None:
-            print_lines(f"{item['sweep']}: by hand, as its definition is gone")
+            print_lines(f"{item['sweep']}: not launched: {item['refused']}")
             continue
         failed = f", failed: {', '.join(item['failed'])}" if item["failed"] else ""
         print_lines(f"{item['sweep']}: trained again as {item['launched_as']}{failed}")

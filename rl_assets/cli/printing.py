@@ -57,7 +57,8 @@ def print_champion(answer: Mapping[str, Any]) -> None:
     came = "rolled back to" if answer["action"] == "roll_back" else "promoted"
     console.print(f"  generation {answer['generation']}, {came} {answer['promoted_at']} by {answer['actor']}")
     console.print(f"  data version {answer['data_version']}")
-    console.print(f"  because {answer['reason']}", highlight=False, markup=False)
+    reason = answer["reason"] or "what was said of it spoke of erased data and is gone; its verdict's id is on record"
+    console.print(f"  because {reason}", highlight=False, markup=False)
 
 
 def print_outcome(outcome: SweepOutcome) -> None:

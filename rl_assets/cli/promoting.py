@@ -44,7 +44,8 @@ def print_history(answer: Mapping[str, Any]) -> None:
             f"{entry['number']:>3}  {entry['at']}  {entry['title']}{what}"
             + (f" (generation {generation})" if is_change else "")
         )
-        erased = f"erased by order {entry['erased_by']}" if entry["erased_by"] else ""
+        whose = "erased by order" if entry["remains"] else "what was said of it spoke of data erased by order"
+        erased = f"{whose} {entry['erased_by']}" if entry["erased_by"] else ""
         print_lines(f"     by {_actor(entry)}: {entry['reason'] or erased or 'no reason given'}")
         if entry["note"]:
             print_lines(f"     {entry['note']}")

@@ -11,6 +11,9 @@ from rl_assets.errors import ErasureRefused, PlanStale
 
 _NAMED_AT_MOST = 5
 
+MADE_AGAIN = frozenset({"eval_leaderboards", "gate_evaluations", "sweep_reports"})
+"""Assets that are derived from all that is left, and are made again after an erasure."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EventIdentity:
@@ -89,8 +92,15 @@ class ErasurePlan:
 
     @property
     def plan_id(self) -> str:
-        """`p-` and twelve hex digits over all that would be done and the log it was read from, sizes excepted."""
-        return f"p-{hashlib.sha256(canonical_json(self._deeds())).hexdigest()[:12]}"
+        """`p-` and twelve hex digits over all that would be done and the log it was read from.
+
+        Left out are sizes, and what is made again without the data anyway: rankings, verdicts and reports, which change
+        whenever a neighbour trains in the same environment.
+        """
+        deeds = self._deeds()
+        for name in ("erased", "possibly_affected", "kept_shared"):
+            deeds[name] = [item for item in deeds[name] if item["asset"] not in MADE_AGAIN]
+        return f"p-{hashlib.sha256(canonical_json(deeds)).hexdigest()[:12]}"
 
     @property
     def promoted_now(self) -> tuple[ChampionChange, ...]:
@@ -124,8 +134,8 @@ class ErasurePlan:
         if plan_id != self.plan_id:
             difference = f": {explain_stale(shown, self)}" if shown is not None and shown.plan_id == plan_id else ""
             raise PlanStale(
-                f"plan '{plan_id}' is not what would be erased now, which is plan '{self.plan_id}'{difference}: "
-                "nothing was done; read the new plan and confirm its id"
+                f"plan '{plan_id}' is not what would be erased now{difference}: nothing was done; print the plan again "
+                "and confirm the id that it has then"
             )
         if not self.is_decided:
             raise ErasureRefused(

@@ -109,7 +109,7 @@ def plan_erasure(
         erased=_in_life_cycle(goes),
         champions=_champion_changes(champions, goes),
         possibly_affected=_in_life_cycle(event for event in graph.events if event.event_id in possibly),
-        include_possibly_affected=include_possibly_affected,
+        include_possibly_affected=include_possibly_affected if possibly else None,
         kept_shared=_shared(goes, stays),
         keys=_keys_to_remove(scope, live, goes, stays),
         num_objects=num_objects,

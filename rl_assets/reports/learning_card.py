@@ -52,7 +52,11 @@ def learning_card(
         place: id of the chart's place on the page.
         figures: place -> chart.
     """
-    clones = any(LOSS in history for histories in curves.values() for history in histories)
+    # Beside trainings that play episodes, clones have nothing that can be drawn on the same axes.
+    acting = {hparam: own for hparam, own in curves.items() if not any(LOSS in history for history in own)}
+    clones = not any(filter(None, (history for own in acting.values() for history in own)))
+    curves = curves if clones else acting
+    clones = clones and any(LOSS in history for own in curves.values() for history in own)
     titles = {"x_title": SAMPLES_TITLE, "y_title": LOSS_TITLE} if clones else {}
     bands: dict[str, SeedBand] = {}
     partly: list[str] = []

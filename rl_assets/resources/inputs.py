@@ -30,7 +30,7 @@ from rl_assets.store.artifacts import Artifact, ArtifactRef, read_artifact, writ
 from rl_assets.store.checkpoints import TrainingCheckpoints, training_name
 from rl_assets.store.history import ChampionHistory
 from rl_assets.store.objects import ObjectRef, ObjectStore
-from rl_assets.store.tombstones import Erased
+from rl_assets.store.tombstones import Erased, Tombstones
 
 REUSED_KEY = "rl/reused_from"
 FILES_KEY = "rl/files"
@@ -386,6 +386,11 @@ class Inputs:
     def __init__(self, *, log: EventLog, store: ObjectStore) -> None:
         self.log = log
         self._store = store
+
+    @property
+    def tombstones(self) -> Tombstones:
+        """What was erased, and by whose order."""
+        return self._store.tombstones
 
     @contextmanager
     def for_output(self, asset: str, partition: str) -> Iterator[OutputScope]:

@@ -69,6 +69,12 @@ def _open(plan: SweepPlan, parent: Parent, *, env: str, inputs: Inputs, place: s
         with inputs.for_output("sweep_configs", plan.name) as scope:  # nothing is published: this only looks
             return open_parent(scope, parent, env_key=env, seeds=plan.seeds)
     except ParentMissing as missing:
+        order = inputs.tombstones.order_of_partition("trained_policies", missing.parent)
+        if order is not None and not missing.seen:
+            raise InvalidConfig(
+                f"{place}: the policy '{missing.parent}' was erased by order {order}: start from another, or from "
+                "fresh weights"
+            ) from missing
         if missing.seen:
             raise InvalidConfig(f"{place}: expected the policy '{missing.parent}', {missing.reason}") from missing
         if read_demand(inputs.log).sweep_for(parent.env_of(env), parent.hparam) is None:

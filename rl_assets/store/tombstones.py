@@ -265,6 +265,23 @@ class Tombstones:
         tombstone = self._look().events.get(event.identity)
         return None if tombstone is None else tombstone.order
 
+    def order_of_client(self, pseudonym: str) -> str | None:
+        """The order that erased all of a client; None where none did."""
+        tombstone = self._look().clients.get(pseudonym)
+        return None if tombstone is None else tombstone.order
+
+    def order_of_dataset(self, key: str) -> str | None:
+        """The order that erased a dataset for good; None where none did."""
+        tombstone = self._look().datasets.get(key)
+        return None if tombstone is None else tombstone.order
+
+    def order_of_partition(self, asset: str, partition: str) -> str | None:
+        """The newest order that erased a materialization of a partition, whatever was made there since."""
+        for tombstone in reversed(self._look().tombstones):
+            if any((item.asset, item.partition) == (asset, partition) for item in tombstone.erased):
+                return tombstone.order
+        return None
+
     def is_quarantined(self, data_version: str) -> bool:
         """Whether an order takes a data version whose bytes may still be there."""
         return data_version in self._look().quarantined

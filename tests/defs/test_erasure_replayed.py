@@ -18,7 +18,7 @@ from rl_assets.resources.erasing.replaying import due_orders, entomb_again
 from rl_assets.resources.inputs import Inputs
 from rl_assets.store.objects import ObjectStore
 from tests.defs.test_erasure import ALICE, BOB
-from tests.defs.two_clients import ACME, ACROBOT, CARTPOLE, opened
+from tests.defs.two_clients import ACME, ACROBOT, CARTPOLE, GLOBEX, opened
 
 PARTS = {"everything": ("state", "instance"), "records": ("instance",), "state": ("state",)}
 
@@ -94,3 +94,30 @@ def requested(used: Installation) -> list[str]:
     repository = build_definitions(home).get_repository_def()
     result = erasures_due(dg.build_sensor_context(used.instance, repository_def=repository), erasures=resource)
     return [request.partition_key or "" for request in getattr(result, "run_requests", None) or ()]
+
+
+def test_after_a_replay_of_several_orders_what_is_left_can_be_trained_on(
+    used_folder: Path, keys: dict[str, str], tmp_path: Path
+) -> None:
+    for part in ("state", "instance"):
+        shutil.copytree(used_folder / part, tmp_path / "backup" / part, symlinks=True)
+    with opened(used_folder) as used:
+        whole = api.plan_erasure(used, client=ACME["client_id"], actor=ALICE)
+        api.confirm_erasure(used, whole["plan_id"], actor=BOB)
+        one = api.plan_erasure(used, client=GLOBEX["client_id"], subject="eve", actor=ALICE)
+        api.confirm_erasure(used, one["plan_id"], actor=BOB)
+    for part in ("state", "instance"):
+        shutil.rmtree(used_folder / part)
+        shutil.copytree(tmp_path / "backup" / part, used_folder / part, symlinks=True)
+    told: list[str] = []
+    with opened(used_folder) as used:
+        _honour_erasures(used, told.append)
+        assert [bool(item["replays"]) for item in api.list_erasures(used)] == [False, False, True, True]
+        assert not any("-" in text.split()[0] for text in told if "more materializations" in text)
+        again = api.list_erasures(used)[-1]["order"]
+        items = {item["sweep"]: item for item in api.retraining_plan(used, again)["items"]}
+        assert {name: item["how"] for name, item in items.items()} == {"globex": "again", "mixed": "without"}
+        done = api.retrain(used, again)
+        assert [(item["refused"], item["failed"]) for item in done] == [(None, []), (None, [])]
+        assert f"{ACROBOT}|{keys['globex']}" in used.log.latest_ids("trained_policies"), "equal bytes are made again"
+        assert all(item["is_launched"] for item in api.retraining_plan(used, again)["items"])

@@ -47,6 +47,7 @@ def test_a_clone_is_fine_tuned_from_its_exact_weights(
     facts = artifact(installation, tuned).facts["members"]
     for seed in (0, 1):
         assert facts[str(seed)]["parent"]["member_seed"] == seed
+    assert installation.log.latest("sweep_reports", "tuned") is not None, "clones and others stand in one report"
     lineage = api.Lineage(installation)
     forward = lineage.forward(f"datasets:{key}")
     trained = {item["partition"] for item in forward["materializations"] if item["asset"] == "trained_policies"}

@@ -37,10 +37,23 @@ def test_the_id_is_that_of_what_would_be_done():
         plan(log_id="log-2"),
         plan(champions={}),
         plan(live=LivePartitions()),
-        plan(include_possibly_affected=True),
         plan(scope=replace(ALICES, is_whole_client=False)),
     ]
-    assert len({usual.plan_id, *(other.plan_id for other in others)}) == 7
+    assert len({usual.plan_id, *(other.plan_id for other in others)}) == 6
+    old = replace(made(40, "trained_policies", "Pong-v5|ppo-old"), inputs=None)
+    assert len({plan(old, include_possibly_affected=decided).plan_id for decided in (None, True, False)}) == 3
+
+
+def test_a_decision_on_nothing_is_none():
+    assert plan(include_possibly_affected=True).plan_id == plan().plan_id
+    assert plan(include_possibly_affected=False).include_possibly_affected is None
+
+
+@pytest.mark.parametrize("asset", ["eval_leaderboards", "gate_evaluations", "sweep_reports"])
+def test_what_is_made_again_anyway_is_listed_and_no_part_of_the_id(asset: str):
+    again = plan(made(40, asset, "E", two_clients()[0]))
+    assert 40 in {event.event_id for event in again.erased}
+    assert again.plan_id == plan().plan_id
 
 
 def test_what_is_trained_elsewhere_leaves_the_plan_as_it_is():
@@ -72,11 +85,9 @@ def test_only_the_plan_that_was_confirmed_is_executed():
     shown = plan()
     shown.confirm(shown.plan_id)
     now = plan(made(40, "trained_policies", "Pong-v5|ppo-c", two_clients()[0]))
-    with pytest.raises(
-        PlanStale, match=rf"'{shown.plan_id}' is not .*'{now.plan_id}'.*new: trained_policies:Pong-v5\|ppo-c@40"
-    ):
+    with pytest.raises(PlanStale, match=rf"'{shown.plan_id}' is not .*new: trained_policies:Pong-v5\|ppo-c@40"):
         now.confirm(shown.plan_id, shown=shown)
-    with pytest.raises(PlanStale, match="nothing was done; read the new plan"):
+    with pytest.raises(PlanStale, match="nothing was done; print the plan again"):
         now.confirm("p-000000000000", shown=shown)
 
 

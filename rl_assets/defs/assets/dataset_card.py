@@ -38,6 +38,7 @@ def describe_dataset(
         "lawful_basis": entry.terms.lawful_basis.value if entry.terms.lawful_basis else UNSAID,
         "retain_until": entry.terms.retain_until.isoformat() if entry.terms.retain_until else UNSAID,
         "env": entry.env or UNSAID,
+        **({"num_erased_subjects": len(entry.erased_subjects)} if entry.erased_subjects else {}),
         **({} if summary is None else _describe_episodes(summary)),
         "files": dg.MetadataValue.table(
             [

@@ -48,6 +48,9 @@ def wish_datasets(estate: Estate, keys: Iterable[str]) -> Wish:
     """
     wanted, known = sorted(set(keys)), _dataset_keys(estate)
     for key in wanted:
+        order = estate.store.tombstones.order_of_dataset(key)
+        if key not in known and order is not None:
+            raise ErasureRefused(f"dataset '{key}' was erased by order {order}: nothing is left of it")
         if key not in known:
             raise UnknownPartition(f"dataset '{key}' is not known here: `rlctl dataset list` shows those that are")
     owners = sorted({key.split(".")[0] for key in wanted})

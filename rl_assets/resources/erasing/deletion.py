@@ -1,7 +1,7 @@
 """Bytes go: objects, attachments and checkpoints in the store, pages, videos and kept sweep files beside it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rl_assets.erasure.plan import ErasurePlan
@@ -75,6 +75,12 @@ def doomed_objects(estate: Estate, plan: ErasurePlan, belongings: Belongings) ->
         if ref.path not in seen and ref.path not in staying:
             seen.add(ref.path)
             yield ref, is_source
+
+
+def with_sizes(estate: Estate, plan: ErasurePlan) -> ErasurePlan:
+    """The same plan with the number of objects that go, and their size."""
+    sizes = [ref.size_bytes for ref, _ in doomed_objects(estate, plan, divide(estate, plan))]
+    return replace(plan, num_objects=len(sizes), size_bytes=sum(sizes))
 
 
 def needed_paths(estate: Estate, belongings: Belongings) -> frozenset[str]:

@@ -89,7 +89,8 @@ class Execution:
                 self._tell(f"{order_id}: {step.replace('_', ' ')}")
                 ledger.complete(order_id, step, do(), at=self._moment())
         certificate = self._certify()
-        self._settle_replayed()
+        if self._order.replays is not None:
+            self._settle(self._order.replays)
         ledger.finish(order_id, at=self._moment())
         return certificate
 
@@ -108,7 +109,7 @@ class Execution:
         plan = self._current_plan()
         self._entomb(plan)
         added = len(plan.erased) - len(self._order.plan.erased)
-        if added:
+        if added > 0:
             self._tell(f"{added} more materializations were made since the plan was confirmed; they go too")
         return {"plan": plan.to_json()}
 
@@ -135,12 +136,12 @@ class Execution:
         plan = self._final_plan()
         removed = delete_bytes(self._estate, plan, divide(self._estate, plan))
         renderings = delete_renderings(self._estate, plan)
-        self._entomb(plan, bytes_are_gone=True)
+        self._settle(self._order.order_id)
         return {"num_objects": removed.num_objects, "num_bytes": removed.num_bytes, "num_renderings": renderings}
 
     def _delete_records(self) -> Mapping[str, Any]:
         plan = self._final_plan()
-        report = redact(self._estate.instance, doomed_records(plan), on_progress=self._tell)
+        report = redact(self._estate.instance, doomed_records(self._estate, plan), on_progress=self._tell)
         self._estate.index.rebuild()
         return {
             "deleted": report.deleted,
@@ -161,8 +162,9 @@ class Execution:
             self._entomb(plan)
             delete_bytes(self._estate, plan, divide(self._estate, plan))
             delete_renderings(self._estate, plan)
-            redact(self._estate.instance, doomed_records(plan))
+            redact(self._estate.instance, doomed_records(self._estate, plan))
             self._estate.index.rebuild()
+            self._settle(self._order.order_id)
         else:
             raise ErasureIncomplete(
                 f"order '{self._order.order_id}': what descends from the data is made again and again: stop what makes "
@@ -219,16 +221,14 @@ class Execution:
 
         return ledger.append_certificate(order.order_id, sign, public_key=key.public)
 
-    def _settle_replayed(self) -> None:
-        """The tombstone of an order that was carried out once more says again that its bytes are gone."""
-        if self._order.replays is not None:
-            original = self._estate.ledger.order(self._order.replays)
-            plan = final_plan(self._estate.ledger, original)
-            self._estate.store.tombstones.write(tombstone_of(original, plan, bytes_are_gone=True))
+    def _settle(self, order: str) -> None:
+        """Say that the bytes of all that an order's tombstone names are gone, so that equal ones may be made again."""
+        tombstones = self._estate.store.tombstones
+        standing = next(item for item in tombstones.all() if item.order == order)
+        tombstones.write(replace(standing, bytes_are_gone=True))
 
-    def _entomb(self, plan: ErasurePlan, *, bytes_are_gone: bool = False) -> None:
-        tombstone = tombstone_of(self._order, plan, bytes_are_gone=bytes_are_gone)
-        self._estate.store.tombstones.write(tombstone)
+    def _entomb(self, plan: ErasurePlan) -> None:
+        self._estate.store.tombstones.write(tombstone_of(self._order, plan))
 
     def _current_plan(self) -> ErasurePlan:
         return make_plan(

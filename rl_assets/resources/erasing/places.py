@@ -65,8 +65,8 @@ def asked_cells(estate: Estate, plan: ErasurePlan) -> set[str]:
     return cells
 
 
-def doomed_records(plan: ErasurePlan) -> Doomed:
-    """What Dagster must not remember any more."""
+def doomed_records(estate: Estate, plan: ErasurePlan) -> Doomed:
+    """What Dagster must not remember any more; also where something was only planned, or failed."""
     kept = {(shared.asset, shared.partition or "") for shared in plan.kept_shared}
     events: dict[str, set[int]] = {}
     partitions: dict[str, set[str]] = {}
@@ -75,6 +75,11 @@ def doomed_records(plan: ErasurePlan) -> Doomed:
         events.setdefault(asset, set()).add(event.event_id)
         if (event.asset, partition) not in kept:
             partitions.setdefault(asset, set()).add(partition)
+    for asset in ("sweep_configs", "sweep_reports"):
+        partitions.setdefault(asset, set()).update(plan.keys.sweep)
+    envs = estate.instance.get_dynamic_partitions("env")
+    for asset in _CELL_ASSETS:
+        partitions.setdefault(asset, set()).update(f"{env}|{hparam}" for env in envs for hparam in plan.keys.hparam)
     _drop_kept(partitions, kept)
     keys = {
         "dataset": frozenset(plan.keys.dataset),

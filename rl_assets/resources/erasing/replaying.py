@@ -47,33 +47,33 @@ def final_plan(ledger: Ledger, order: Order) -> ErasurePlan:
 
 
 def due_orders(estate: Estate, *, on_event: Callable[[str], None] = lambda _: None) -> tuple[Order, ...]:
-    """Orders that are to be carried out now: those that something came back of, as new orders that replay them.
+    """Orders that are to be carried out now, each replaying one that something came back of; ask again after them.
+
+    One is planned at a time, as what one takes is not there for the next.
 
     Raises:
         StoreError, LineageError: something cannot be read.
     """
-    due = []
-    replayed = {order.replays for order in estate.ledger.unfinished()}
+    begun = tuple(order for order in estate.ledger.unfinished() if order.replays is not None)
+    if begun:
+        return begun
     for order in estate.ledger.orders():
         is_finished = FINISHED in estate.ledger.journal(order.order_id)
-        if not is_finished or order.replays is not None or order.order_id in replayed:
-            continue
-        if not _came_back(estate, order):
+        if not is_finished or order.replays is not None or not _came_back(estate, order):
             continue
         on_event(f"data that order {order.order_id} erased is back, from a backup: erasing it again")
         wish = Wish(scope=order.plan.scope, subject=order.subject)
         plan = make_plan(estate, wish, include_possibly_affected=bool(order.plan.include_possibly_affected))
-        due.append(
-            estate.ledger.open_order(
-                plan,
-                requested_by=OrderActor(name=REPLAY, is_verified=False),
-                confirmed_by=None,
-                ordered_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                subject=order.subject,
-                replays=order.order_id,
-            )
+        again = estate.ledger.open_order(
+            plan,
+            requested_by=OrderActor(name=REPLAY, is_verified=False),
+            confirmed_by=None,
+            ordered_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            subject=order.subject,
+            replays=order.order_id,
         )
-    return (*(order for order in estate.ledger.unfinished() if order.replays is not None and order not in due), *due)
+        return (again,)
+    return ()
 
 
 def _came_back(estate: Estate, order: Order) -> bool:

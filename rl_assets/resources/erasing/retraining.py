@@ -1,7 +1,7 @@
 """What an erasure took from others, and how to train it again without the data: sweeps, and what they cost."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -86,30 +86,42 @@ def plan_retraining(estate: Estate, plan: ErasurePlan, *, order: str) -> Retrain
     going = set(plan.keys.sweep)
     library = SweepLibrary(files=estate.home.sweeps_folder, submitted=estate.home.submitted_sweeps_folder)
     speeds = _speeds(estate, plan)
+    gone = {key for tombstone in estate.store.tombstones.all() for key in tombstone.datasets}
+    demand = read_demand(estate.log)
+    asked_for = {cell for sweep, event in demand.sweeps.items() if sweep not in going for cell in _cells(event)}
     items = []
     # The oldest first: what a training starts from was asked for before it.
-    for sweep, event in reversed(list(read_demand(estate.log).sweeps.items())):
+    for sweep, event in reversed(list(demand.sweeps.items())):
         asked = sweep_plan(estate, event)
         cells = sorted(lost & set(_cells(event)))
         if asked is None or sweep in going or not cells:
             continue
-        if plan.scope.kind == "subject":
+        if not _needs_what_is_gone(asked, gone, asked_for):
             items.append(_item(sweep, "again", None, cells, asked.recipes.values(), asked, speeds))
             continue
+        asked_for -= set(cells)  # they come back under other keys, if at all
         try:
-            config = _without(library.load(sweep), asked, plan, order=order)
+            config = _without(library.load(sweep), asked, gone, order=order)
         except RlAssetsError:
             items.append(_item(sweep, "by hand", None, cells, (), asked, speeds))
             continue
         if config is not None:
-            kept = [recipe for recipe in asked.recipes.values() if recipe.dataset not in plan.scope.datasets]
+            kept = [recipe for recipe in asked.recipes.values() if recipe.dataset not in gone]
             items.append(_item(sweep, "without", config, cells, kept, asked, speeds))
     return RetrainingPlan(items=tuple(items))
 
 
-def _without(config: SweepConfig, asked: SweepPlan, plan: ErasurePlan, *, order: str) -> SweepConfig | None:
+def _needs_what_is_gone(asked: SweepPlan, gone: Collection[str], asked_for: Collection[str]) -> bool:
+    """Whether a sweep reads a dataset that is erased for good, or starts from a policy that nobody asks for."""
+    return any(recipe.dataset in gone for recipe in asked.recipes.values()) or any(
+        f"{parent.env_of(env)}|{parent.hparam}" not in asked_for
+        for parent in asked.parents.values()
+        for env in asked.envs
+    )
+
+
+def _without(config: SweepConfig, asked: SweepPlan, erased: Collection[str], *, order: str) -> SweepConfig | None:
     """The same sweep without the steps on erased data and without a parent that goes; None where nothing is left."""
-    erased = set(plan.scope.datasets)
     first = next(iter(asked.recipes.values())).dataset if not isinstance(config.dataset, str) else config.dataset
     changes: dict[str, Any] = {"name": _named_after(config.name, order), "dataset": first, "init_from": None}
     if config.sequence:

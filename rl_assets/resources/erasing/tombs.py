@@ -5,7 +5,7 @@ from rl_assets.erasure.plan import ErasurePlan
 from rl_assets.store.tombstones import Erased, Tombstone
 
 
-def tombstone_of(order: Order, plan: ErasurePlan, *, bytes_are_gone: bool = False) -> Tombstone:
+def tombstone_of(order: Order, plan: ErasurePlan) -> Tombstone:
     """The tombstone of an order over a plan, which may be larger than the one that was confirmed."""
     scope = plan.scope
     return Tombstone(
@@ -22,5 +22,4 @@ def tombstone_of(order: Order, plan: ErasurePlan, *, bytes_are_gone: bool = Fals
             )
             for event in plan.erased
         ),
-        bytes_are_gone=bytes_are_gone,
     )

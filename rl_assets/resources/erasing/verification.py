@@ -1,7 +1,7 @@
 """Nothing is found any more: what was erased is searched for everywhere that this installation writes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -113,17 +113,10 @@ def search(estate: Estate, plan: ErasurePlan, traces: Traces, *, on_event: Calla
     searches.append(_scan("state", searcher, _state_files(estate)))
     on_event("searching Dagster's records")
     recorded = list(recorded_files(estate.instance))
-    searches.append(_scan("recorded_files", searcher, recorded))
+    files = _scan("records", searcher, recorded)
     mentions = find_mentions(estate.instance, needles) if needles else []
-    searches.append(
-        Search(
-            what="records",
-            num_scanned=len(recorded),
-            size_bytes=sum(_size(path) for path in recorded),
-            hits=len(mentions),
-            where=tuple(f"{item.place} {item.row}".strip() for item in mentions[:MAX_PLACES]),
-        )
-    )
+    places = (*files.where, *(f"{item.place} {item.row}".strip() for item in mentions))
+    searches.append(replace(files, hits=files.hits + len(mentions), where=places[:MAX_PLACES]))
     return searches
 
 

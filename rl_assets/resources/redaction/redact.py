@@ -67,7 +67,7 @@ def redact(
     cleaned: list[str] = []
     tell("looking for runs that are touched")
     for part in list(_touched(databases, logs, doomed)):
-        tell(f"run {part.run_id or '(none)'}: {_DONE[part.part]}")
+        tell(f"{'run ' + part.run_id[:8] if part.run_id else 'events of no run'}: {_DONE[part.part]}")
         if part.part == "all":
             _remove(databases, logs, part.run_id, counts)
             removed.append(part.run_id)
