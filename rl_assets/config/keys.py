@@ -54,7 +54,8 @@ def fit_key(readable: str, *, identity: Any, is_ambiguous: bool = False) -> str:
         The readable name if it is a valid key by itself, else a cut and cleaned one that ends in a hash of the
         identity.
     """
-    if not is_ambiguous and _ALLOWED.fullmatch(readable) and len(readable) <= MAX_KEY_LENGTH and "..." not in readable:
+    is_plain = _ALLOWED.fullmatch(readable) and "..." not in readable and readable.strip(".")
+    if not is_ambiguous and is_plain and len(readable) <= MAX_KEY_LENGTH:
         return readable
     digest = short_hash(identity)
     cleaned = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._=+;-]+", "_", readable))

@@ -16,19 +16,25 @@ CLIENT = "Acme Corporation"
 
 
 @pytest.fixture
-def swept(rlctl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command in a project folder of its own, after a sweep that was promoted; one person alone may erase."""
+def officer(rlctl: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The command in a project folder of its own, in which one person alone may erase."""
     root = tmp_path / "project"
     root.mkdir()
     for name in ("definitions.py", "dagster.yaml", "pyproject.toml", "rl_assets"):
         (root / name).symlink_to(PROJECT / name)
     (root / "roles.yaml").write_text(f"promoter: [{OWNER}]\neraser: [{OWNER}]\nsecond_actor: false\n")
     monkeypatch.setenv("RL_ASSETS_ROOT", str(root))
+    return rlctl
+
+
+@pytest.fixture
+def swept(officer: Any, tmp_path: Path) -> Any:
+    """The command after a sweep that was promoted."""
     file = tmp_path / "tiny.yaml"
     file.write_text(json.dumps(tiny_sweep(seeds=1).model_dump(mode="json", exclude_none=True)))
-    code, _, err = rlctl("sweep", "-f", file, "--json")
+    code, _, err = officer("sweep", "-f", file, "--json")
     assert code == 0, err
-    return rlctl
+    return officer
 
 
 def test_an_officer_plans_confirms_verifies_and_lists(swept: Any, tmp_path: Path) -> None:
@@ -98,8 +104,8 @@ def test_a_changed_certificate_and_a_foreign_key_are_rejected(swept: Any, tmp_pa
         (["retrain", "e-0123456789"], "order 'e-0123456789' is not in the ledger"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(swept: Any, words: list[str], refusal: str) -> None:
-    code, out, err = swept(*words)
+def test_what_cannot_be_meant_is_refused(officer: Any, words: list[str], refusal: str) -> None:
+    code, out, err = officer(*words)
     assert (code, out) == (2, "")
     assert refusal in err
 

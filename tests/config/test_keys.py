@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rl_assets.config.keys import HASH_LENGTH, MAX_KEY_LENGTH, check_key, fit_key, short_hash
@@ -52,6 +52,8 @@ def test_a_long_wrong_key_is_not_repeated_in_full():
 
 
 @given(readable=st.text(max_size=300), is_ambiguous=st.booleans())
+@example(readable=".", is_ambiguous=False)
+@example(readable="..", is_ambiguous=False)
 def test_any_text_fits(readable, is_ambiguous):
     key = fit_key(readable, identity=[readable.encode("utf-8", "replace").hex()], is_ambiguous=is_ambiguous)
     assert check_key(key, kind="env") == key

@@ -26,6 +26,9 @@ STEPS = (
     "_quarantine", "_stop_work", "_plan_again", "_plan_retraining", "_succeed", "_note_traces", "_delete_bytes",
     "_delete_records", "_announce", "_verify", "_forget", "_certify",
 )  # fmt: skip
+OFTEN = {"_quarantine", "_succeed", "_delete_bytes", "_delete_records", "_certify"}
+"""Steps after which it is killed whenever tests are run; after the others where there is time."""
+
 CALLS = (
     "rl_assets.resources.erasing.execution.delete_renderings",
     "rl_assets.store.removal._remove_folders",
@@ -104,7 +107,9 @@ def certificate_key(estate: Estate) -> Any:
     return key
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step", [step if step in OFTEN else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+)
 def test_killed_between_a_step_and_its_entry(
     used: Installation, keys: dict[str, str], undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -157,7 +162,9 @@ with opened(Path(sys.argv[1])) as installation:
 """
 
 
-@pytest.mark.parametrize("after_s", [0.05, 0.4, 1.2])
+@pytest.mark.parametrize(
+    "after_s", [pytest.param(0.05, marks=pytest.mark.slow), 0.4, pytest.param(1.2, marks=pytest.mark.slow)]
+)
 def test_a_process_that_is_killed_for_good_leaves_an_order_that_goes_on(
     used_folder: Path, keys: dict[str, str], undisturbed: dict[str, Any], after_s: float
 ) -> None:

@@ -23,8 +23,17 @@ from tests.defs.two_clients import ACME, ACROBOT, CARTPOLE, GLOBEX, opened
 PARTS = {"everything": ("state", "instance"), "records": ("instance",), "state": ("state",)}
 
 
-@pytest.mark.parametrize("parts", PARTS)
-@pytest.mark.parametrize("subject", [None, "ann"])
+@pytest.mark.parametrize(
+    ("parts", "subject"),
+    [
+        ("everything", None),
+        ("records", "ann"),
+        *(
+            pytest.param(parts, subject, marks=pytest.mark.slow)
+            for parts, subject in [("everything", "ann"), ("records", None), ("state", None), ("state", "ann")]
+        ),
+    ],
+)
 def test_what_a_backup_brings_back_is_erased_again(
     used_folder: Path, keys: dict[str, str], tmp_path: Path, parts: str, subject: str | None
 ) -> None:
